@@ -1,0 +1,33 @@
+"""`${VAR}` and `${VAR:-default}` in values; `$${` stands for `${`. A value is never expanded twice."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+_REFERENCE = re.compile(
+    r"\$(?P<escaped>\$\{)|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}"
+)
+
+
+def expand(text: str, environ: Mapping[str, str]) -> str:
+    """The text with its references resolved. KeyError names a variable that is not set."""
+
+    def resolve(match: re.Match[str]) -> str:
+        if match["escaped"]:
+            return "${"
+        value = environ.get(match["name"]) or match["default"]
+        if value is None:
+            if match["name"] in environ:
+                return ""
+            raise KeyError(match["name"])
+        return value
+
+    return _REFERENCE.sub(resolve, text)
+
+
+def references(text: str) -> Iterator[tuple[str, str | None]]:
+    """(name, default) of every reference."""
+    for match in _REFERENCE.finditer(text):
+        if not match["escaped"]:
+            yield match["name"], match["default"]

@@ -1,0 +1,157 @@
+"""What a request leads to. Each function gives the actions, the last of them the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from openbell.core.events import Action, Amend, Answer, Cancel, OpenRun, Pause, Reopen, Resume, Stop
+from openbell.core.model import Run, TaskKey
+from openbell.core.requests import (
+    CancelTasks,
+    HaltRun,
+    Only,
+    PauseRun,
+    Request,
+    ResumeRun,
+    RetryTasks,
+    Submit,
+)
+from openbell.core.state import Group, RunRecord, State
+from openbell.core.states import StopReason, TaskState
+
+_REOPENED = {
+    Only.FAILED: (TaskState.FAILED, TaskState.SKIPPED),
+    Only.MISSING: (TaskState.FAILED, TaskState.CANCELLED, TaskState.SKIPPED),
+}
+
+
+def answer(state: State, request_id: str, request: Request, run: str, now: datetime) -> Iterator[Action]:
+    """The actions that fulfil the request, and the `Answer` that ends it."""
+    record = state.runs.get(run)
+    if isinstance(request, Submit):
+        yield from _submit(state, request_id, request, run, now)
+        return
+    if record is None:
+        yield Answer(now, request_id, False, f"there is no run {run}")
+        return
+    match request:
+        case RetryTasks():
+            actions = list(_retry(record, request, now))
+            done = f"{_reopened(record, actions)} tasks reopened" if actions else "nothing to retry"
+        case CancelTasks():
+            actions = list(_cancel(record, request, now))
+            done = "cancelled" if actions else "nothing to cancel: it has ended already"
+        case PauseRun(reason=reason):
+            actions = [] if record.outcome else [Pause(now, run, reason)]
+            done = "paused" if actions else "it has ended already"
+        case ResumeRun():
+            actions = [Resume(now, run)] if record.paused else []
+            done = "resumed" if actions else "it is not paused"
+        case HaltRun(reason=reason):
+            actions = list(_halt(record, reason, now))
+            done = "halted"
+    yield from actions
+    yield Answer(now, request_id, bool(actions), done, run)
+
+
+def _submit(state: State, request_id: str, request: Submit, run: str, now: datetime) -> Iterator[Action]:
+    record = state.runs.get(run)
+    if request.exclusive and (other := _rival(state, request, run)):
+        message = (
+            f"{request.pipeline.shown!r} is running already as {other}; its names and outputs are in use"
+        )
+        yield Answer(now, request_id, False, message, other)
+        return
+    if record is None:
+        yield OpenRun(now, Run(run, request.pipeline, request.digest, now, request.origin))
+        yield Answer(now, request_id, True, "opened", run)
+        return
+    actions = list(_rerun(record, request, now))
+    if record.outcome and not actions:
+        yield Answer(now, request_id, True, "nothing to do: every task has succeeded", run)
+        return
+    if record.run.pipeline != request.pipeline:
+        yield Amend(now, run, request.pipeline)
+    yield from actions
+    if record.paused:
+        yield Resume(now, run)
+    yield Answer(now, request_id, True, "resumed", run)
+
+
+def _rival(state: State, request: Submit, run: str) -> str | None:
+    """Another run of the same name that is under way."""
+    for record in state.runs.values():
+        under_way = record.outcome is None and (record.live or not record.paused)
+        if under_way and record.id != run and record.run.pipeline.name == request.pipeline.name:
+            return record.id
+    return None
+
+
+def _rerun(record: RunRecord, request: Submit, now: datetime) -> Iterator[Action]:
+    """A finished run opens what is missing; an unfinished one what an interrupt had cancelled."""
+    states = _REOPENED[request.only]
+    if record.outcome is None and request.only is Only.MISSING:
+        states = (TaskState.CANCELLED,)
+    for group in record.groups.values():
+        yield from _reopen(record, group, states, "run again", now)
+
+
+def _retry(record: RunRecord, request: RetryTasks, now: datetime) -> Iterator[Action]:
+    reason = f"retry by {request.actor or 'a user'}"
+    for group in _chosen(record, request.step):
+        if request.cell is None:
+            yield from _reopen(record, group, _REOPENED[request.only], reason, now)
+        elif (was := group.state(request.cell)) in _REOPENED[Only.MISSING]:
+            yield Reopen(now, record.id, group.step.name, (was,), reason, request.cell)
+    if request.step is not None:
+        skipped = (group for group in record.groups.values() if group.step.name != request.step)
+        for group in skipped:
+            yield from _reopen(record, group, (TaskState.SKIPPED,), reason, now)
+    if record.paused:
+        yield Resume(now, record.id)
+
+
+def _reopen(
+    record: RunRecord, group: Group, states: tuple[TaskState, ...], reason: str, now: datetime
+) -> Iterator[Action]:
+    if any(group.count(state) for state in states):
+        yield Reopen(now, record.id, group.step.name, states, reason)
+
+
+def _reopened(record: RunRecord, actions: list[Action]) -> int:
+    opened = 0
+    for action in actions:
+        if isinstance(action, Reopen):
+            group = record.groups[action.step]
+            opened += sum(map(group.count, action.states)) if action.cell is None else 1
+    return opened
+
+
+def _cancel(record: RunRecord, request: CancelTasks, now: datetime) -> Iterator[Action]:
+    reason = f"cancelled by {request.actor or 'a user'}"
+    for group in _chosen(record, request.step):
+        if request.cell is None and group.waiting:
+            yield Cancel(now, record.id, group.step.name, reason)
+        elif request.cell is not None and group.state(request.cell) is TaskState.WAITING:
+            yield Cancel(now, record.id, group.step.name, reason, request.cell)
+        yield from _stops(record, group, StopReason.CANCEL, now, request.cell)
+
+
+def _halt(record: RunRecord, reason: str, now: datetime) -> Iterator[Action]:
+    if record.outcome is None and not record.paused:
+        yield Pause(now, record.id, reason)
+    for group in record.groups.values():
+        yield from _stops(record, group, StopReason.INTERRUPT, now)
+
+
+def _stops(
+    record: RunRecord, group: Group, reason: StopReason, now: datetime, only: int | None = None
+) -> Iterator[Action]:
+    for cell, live in group.live.items():
+        if live.state is not TaskState.STOPPING and only in (None, cell):
+            yield Stop(now, TaskKey(record.id, group.step.name, cell), live.attempt, reason)
+
+
+def _chosen(record: RunRecord, step: str | None) -> list[Group]:
+    return [group for name, group in record.groups.items() if step in (None, name)]

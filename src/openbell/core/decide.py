@@ -1,0 +1,159 @@
+"""What to do next. Reads the state and the time it is given, changes nothing.
+
+Level-triggered: the answer follows from the state alone, so a lost wake-up costs latency, never
+correctness, and recovery is "load, decide". O(open steps + live attempts + started now).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from openbell.core.answers import answer
+from openbell.core.events import Action, Cancel, CloseRun, Skip, Stall, Start, Stop
+from openbell.core.gates import Scope, closed_gate, hopeless, slots
+from openbell.core.model import Step, TaskKey
+from openbell.core.resources import Pool, Usage, asks
+from openbell.core.state import Group, Live, RunRecord, State
+from openbell.core.states import StopReason, TaskState
+from openbell.core.summary import outcome, stall_at
+from openbell.core.windows import is_open
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to do, and the earliest instant at which the answer could change without news."""
+
+    actions: tuple[Action, ...]
+    wake_at: datetime | None
+
+
+def decide(state: State, now: datetime) -> Decision:
+    """The next actions. A pending request comes first and alone, for it may change all the rest."""
+    for request_id, (request, run) in state.requests.items():
+        return Decision(tuple(answer(state, request_id, request, run, now)), None)
+    actions: list[Action] = []
+    for record in _open(state):
+        for group in record.groups.values():
+            actions.extend(_stops(state, record, group, now))
+            actions.extend(_endings(record, group, now))
+        if record.complete:
+            actions.append(CloseRun(now, record.id, outcome(record)))
+        actions.extend(_stall(record, now))
+    actions.extend(_starts(state, now))
+    return Decision(tuple(actions), _wake_at(state, now))
+
+
+def _open(state: State) -> Iterator[RunRecord]:
+    return (record for record in state.runs.values() if record.outcome is None)
+
+
+def _stops(state: State, record: RunRecord, group: Group, now: datetime) -> Iterator[Action]:
+    """Attempts whose time is up."""
+    window = group.step.window
+    if not group.live or (window is None and not _timed(state, group.step)):
+        return
+    closed = window is not None and not is_open(window, now)[0]
+    for cell, live in group.live.items():
+        if live.state is TaskState.STOPPING:
+            continue
+        reason = StopReason.WINDOW if closed else None
+        if (deadline := _deadline(state, group, live)) and deadline[0] <= now:
+            reason = deadline[1]
+        if reason:
+            yield Stop(now, TaskKey(record.id, group.step.name, cell), live.attempt, reason)
+
+
+def _timed(state: State, step: Step) -> bool:
+    """Whether attempts of this step have deadlines that their executor does not see to."""
+    return step.start_timeout is not None or (step.timeout is not None and not _keeps_time(state, step))
+
+
+def _keeps_time(state: State, step: Step) -> bool:
+    executor = state.limits.executors.get(step.executor)
+    return executor is None or executor.keeps_time
+
+
+def _deadline(state: State, group: Group, live: Live) -> tuple[datetime, StopReason] | None:
+    """When this attempt has to be stopped, as far as its executor does not see to that itself."""
+    step = group.step
+    if live.state is TaskState.STARTING and step.start_timeout is not None:
+        return live.since + step.start_timeout, StopReason.START_TIMEOUT
+    if live.started and step.timeout is not None and not _keeps_time(state, step):
+        return live.started + step.timeout, StopReason.TIMEOUT
+    return None
+
+
+def _endings(record: RunRecord, group: Group, now: datetime) -> Iterator[Action]:
+    """Waiting tasks that will never run."""
+    if not group.waiting:
+        return
+    if record.tripped:
+        failed = record.count(TaskState.FAILED)
+        yield Cancel(now, record.id, group.step.name, f"max_failures reached ({failed} failed)")
+    elif reason := hopeless(record, group):
+        yield Skip(now, record.id, group.step.name, reason)
+
+
+def _stall(record: RunRecord, now: datetime) -> Iterator[Action]:
+    if record.stalled or (when := stall_at(record)) is None or when > now:
+        return
+    group, cell, live = min(
+        ((g, cell, live) for g in record.groups.values() for cell, live in g.live.items()),
+        key=lambda found: (found[2].since, found[1]),
+    )
+    silent = (now - record.last_end).total_seconds()
+    yield Stall(now, record.id, TaskKey(record.id, group.step.name, cell), live.attempt, silent)
+
+
+def _starts(state: State, now: datetime) -> Iterator[Action]:
+    """As many starts as the gates, slots and pools allow, the most urgent steps first."""
+    queue = [
+        (record, group)
+        for record in _open(state)
+        for group in record.groups.values()
+        if group.waiting and not record.tripped
+    ]
+    if not queue:
+        return
+    queue.sort(key=lambda entry: entry[1].step.priority)  # stable: then by run, then by step order
+    usage = Usage.of(state)
+    held: dict[Pool, int] = {}
+    for record, group in queue:
+        scope = Scope(state, record, group, usage, now)
+        if closed_gate(scope) or _waits_for_a_better(scope, held):
+            continue
+        for cell in group.ready(now):
+            if slots(scope):
+                for pool, _, _ in usage.short(state, record, group.step):
+                    held.setdefault(pool, group.step.priority)
+                break
+            usage.take(record, group.step)
+            yield Start(now, TaskKey(record.id, group.step.name, cell), group.tries[cell] + 1)
+
+
+def _waits_for_a_better(scope: Scope, held: dict[Pool, int]) -> bool:
+    """A pool that a more urgent step waits for is not drained by less urgent ones."""
+    step = scope.group.step
+    wanted = (pool for pool, _ in asks(scope.record, step))
+    return any(held.get(pool, step.priority) < step.priority for pool in wanted)
+
+
+def _wake_at(state: State, now: datetime) -> datetime | None:
+    moments = (moment for record in _open(state) for moment in _moments(state, record, now))
+    return min((moment for moment in moments if moment > now), default=None)
+
+
+def _moments(state: State, record: RunRecord, now: datetime) -> Iterator[datetime]:
+    """Instants at which something about this run changes by itself."""
+    if (stall := stall_at(record)) and not record.stalled:
+        yield stall
+    for group in record.groups.values():
+        if (due := group.next_due()) and not record.paused:
+            yield due  # one that is past waits for a gate or a slot: news, not time, will free it
+        if group.step.window and (group.waiting or group.live):
+            yield is_open(group.step.window, now)[1]
+        for live in group.live.values() if _timed(state, group.step) else ():
+            if live.state is not TaskState.STOPPING and (deadline := _deadline(state, group, live)):
+                yield deadline[0]

@@ -1,0 +1,275 @@
+"""The journal's words. Actions are imperatives (we decided), facts are past participles (the world said).
+
+Each action is also the event that records it, so the intent is durable before it is attempted.
+Folding the events in order gives the state; nothing else changes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from openbell.core.model import Pipeline, Run, TaskKey
+from openbell.core.requests import Request
+from openbell.core.states import RunState, StopReason, TaskState
+
+# ── actions: what decide() orders ────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRun:
+    """A new run with all its cells waiting."""
+
+    at: datetime
+    run: Run
+
+
+@dataclass(frozen=True, slots=True)
+class Amend:
+    """The run goes on under a definition of the same digest whose operational keys differ."""
+
+    at: datetime
+    run: str
+    pipeline: Pipeline
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Start this attempt. Durable before the executor hears of it."""
+
+    at: datetime
+    task: TaskKey
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Stop this attempt. It holds its slot until its end is confirmed."""
+
+    at: datetime
+    task: TaskKey
+    attempt: int
+    reason: StopReason
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """No waiting cell of this step will run, because a need cannot be met any more."""
+
+    at: datetime
+    run: str
+    step: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Waiting cells of this step (or the one named) will not run."""
+
+    at: datetime
+    run: str
+    step: str
+    reason: str
+    cell: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reopen:
+    """Final cells of this step in one of `states` (or the one named) wait again: a new generation."""
+
+    at: datetime
+    run: str
+    step: str
+    states: tuple[TaskState, ...]
+    reason: str
+    cell: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """The brake: nothing of this run starts; what runs ends by itself."""
+
+    at: datetime
+    run: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resume:
+    at: datetime
+    run: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stall:
+    """A warning: nothing has finished for `seconds`; `task` is the oldest that runs."""
+
+    at: datetime
+    run: str
+    task: TaskKey
+    attempt: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class CloseRun:
+    """Every task is final."""
+
+    at: datetime
+    run: str
+    outcome: RunState
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The reply to a request; the request is done with."""
+
+    at: datetime
+    request: str
+    accepted: bool
+    message: str
+    run: str | None = None
+
+
+Action = OpenRun | Amend | Start | Stop | Skip | Cancel | Reopen | Pause | Resume | Stall | CloseRun | Answer
+
+
+# ── facts: what the world reports ────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How an attempt ended, as its supervisor saw it. The exit status is the only truth."""
+
+    code: int | None
+    """Exit status; None when it died by a signal or never ran."""
+    signal: str = ""
+    elapsed: float = 0.0
+    """Seconds by a monotonic clock."""
+    started: bool = True
+    """False: the program never ran (no such file, not executable)."""
+    stopped: StopReason | None = None
+    """The stop that ended it. None when it ended by itself, even if a stop was on its way."""
+    error: str = ""
+    """One line: the last exception, the signal, what the system said."""
+    traceback: str = ""
+    """The last traceback of its log, where there is one."""
+    peak_rss: int = 0
+    """Bytes, of the largest process of the tree that was waited for."""
+    cpu: float = 0.0
+    """User and system seconds."""
+    stragglers: int = 0
+    """Processes that it left behind and that were killed."""
+    log_bytes: int = 0
+    log_dropped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Led:
+    """An engine took the lead. `adopt` false: runs found under way are paused until asked for."""
+
+    at: datetime
+    epoch: int
+    holder: str
+    adopt: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Requested:
+    """A request arrived. `run` is the run it means: for Submit, the id of the run to resume or open."""
+
+    at: datetime
+    id: str
+    request: Request
+    run: str
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The executor confirms that the attempt runs. `handle`: pid or remote serial."""
+
+    at: datetime
+    task: TaskKey
+    attempt: int
+    handle: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Exited:
+    at: datetime
+    task: TaskKey
+    attempt: int
+    exit: Exit
+    result: Mapping[str, Any] = field(default_factory=dict)
+    """What the worker reported with `worker.result(...)`: JSON values."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The executor did not take the attempt.
+
+    `counted` false: no capacity, or it never began. Such a try is free, and the next one comes after
+    `retry_after` seconds.
+    """
+
+    at: datetime
+    task: TaskKey
+    attempt: int
+    reason: str
+    counted: bool = True
+    retry_after: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The attempt is provably gone and its outcome with it."""
+
+    at: datetime
+    task: TaskKey
+    attempt: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unreachable:
+    """The place where it runs does not answer. It may live: it keeps its slot."""
+
+    at: datetime
+    task: TaskKey
+    attempt: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    at: datetime
+    task: TaskKey
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """The worker said something: `topic` is `log`, `metric` or `progress`."""
+
+    at: datetime
+    task: TaskKey
+    attempt: int
+    topic: str
+    message: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceChanged:
+    """The disk of the state folder fell below its floor, or rose above it again."""
+
+    at: datetime
+    free: int
+    low: bool
+
+
+Fact = Led | Requested | Started | Exited | Refused | Lost | Unreachable | Reached | Reported | SpaceChanged
+Event = Action | Fact
+AttemptFact = Started | Exited | Refused | Lost | Unreachable | Reached | Reported

@@ -1,0 +1,214 @@
+"""The only writer of the state: one event in, the state moved on, or `InvalidTransition`.
+
+Actions are ours, so an impossible one is a bug and raises. Facts come from outside, late or twice:
+one that is not about the attempt that lives changes nothing.
+"""
+
+from __future__ import annotations
+
+from openbell.core.events import (
+    Amend,
+    Answer,
+    Cancel,
+    CloseRun,
+    Event,
+    Exited,
+    Led,
+    Lost,
+    OpenRun,
+    Pause,
+    Reached,
+    Refused,
+    Reopen,
+    Reported,
+    Requested,
+    Resume,
+    Skip,
+    SpaceChanged,
+    Stall,
+    Start,
+    Started,
+    Stop,
+    Unreachable,
+)
+from openbell.core.model import AttemptKey, Run, TaskKey
+from openbell.core.retry import judge
+from openbell.core.state import Group, Live, RunRecord, State
+from openbell.core.states import TRANSITIONS, TaskState, Verb
+from openbell.errors import InvalidTransition
+
+
+def evolve(state: State, event: Event) -> None:
+    """Apply one event. Raises `InvalidTransition` for an action that the state machine forbids."""
+    match event:
+        case Start():
+            _start(state, event)
+        case Started() | Unreachable() | Reached():
+            _hear(state, event)
+        case Exited() | Refused() | Lost():
+            _end(state, event)
+        case Stop():
+            _stop(state, event)
+        case Reported():
+            pass
+        case Skip() | Cancel() | Reopen():
+            _move(state, event)
+        case Requested():
+            state.requests[event.id] = (event.request, event.run)
+        case Answer():
+            state.requests.pop(event.request, None)
+        case SpaceChanged():
+            state.space_low = event.low
+        case Led():
+            _lead(state, event)
+        case _:
+            _run(state, event)
+
+
+def _run(state: State, event: OpenRun | Amend | Pause | Resume | Stall | CloseRun) -> None:
+    match event:
+        case OpenRun(run=run):
+            if run.id in state.runs:
+                raise InvalidTransition(f"run {run.id} is open already")
+            state.runs[run.id] = RunRecord(run)
+        case Amend(run=run_id, pipeline=pipeline):
+            record = state.runs[run_id]
+            old = record.run
+            record.amend(Run(old.id, pipeline, old.digest, old.opened_at, old.origin))
+        case Pause():
+            state.runs[event.run].paused = event.reason
+        case Resume():
+            record = state.runs[event.run]
+            record.paused = ""
+            record.last_end = event.at
+            record.stalled = False
+        case Stall():
+            state.runs[event.run].stalled = True
+        case CloseRun():
+            record = state.runs[event.run]
+            if not record.complete:
+                raise InvalidTransition(f"run {event.run} cannot close: some of its tasks are not final")
+            record.outcome = event.outcome
+
+
+def _lead(state: State, event: Led) -> None:
+    state.epoch = event.epoch
+    for record in state.runs.values():
+        record.last_end = event.at
+        record.stalled = False
+        if not event.adopt and record.outcome is None and not record.paused:
+            record.paused = ORPHANED
+
+
+ORPHANED = "its engine ended"
+"""The reason of the brake that a new engine finds on, or puts on, a run that nobody has asked for yet."""
+
+
+def _start(state: State, event: Start) -> None:
+    _, group = _at(state, event.task)
+    cell = event.task.cell
+    to = _next(group, event.task, Verb.START)
+    if event.attempt != group.tries[cell] + 1:
+        raise InvalidTransition(f"{event.task}: attempt {event.attempt} after {group.tries[cell]}")
+    group.tries[cell] = event.attempt
+    group.live[cell] = Live(event.attempt, to, event.at)
+    group.put(cell, to)
+
+
+def _hear(state: State, event: Started | Unreachable | Reached) -> None:
+    live = state.live(event.task, event.attempt)
+    if live is None:
+        return
+    match event:
+        case Started():
+            live.started = live.started or event.at
+            live.handle = live.handle or event.handle
+            if live.state is TaskState.STARTING:
+                _, group = _at(state, event.task)
+                live.state = _next(group, event.task, Verb.CONFIRM)
+                group.put(event.task.cell, live.state)
+        case Unreachable():
+            live.unreachable_since = live.unreachable_since or event.at
+        case Reached():
+            live.unreachable_since = None
+
+
+def _stop(state: State, event: Stop) -> None:
+    _, group = _at(state, event.task)
+    live = state.live(event.task, event.attempt)
+    if live is None:
+        raise InvalidTransition(
+            f"{event.task}: no attempt {event.attempt} lives; {_story(group, event.task)}"
+        )
+    live.state = _next(group, event.task, Verb.STOP)
+    live.stop = event.reason
+    group.put(event.task.cell, live.state)
+
+
+def _end(state: State, event: Exited | Refused | Lost) -> None:
+    live = state.live(event.task, event.attempt)
+    if live is None:
+        return
+    record, group = _at(state, event.task)
+    cell = event.task.cell
+    if isinstance(event, Refused) and not event.counted:
+        group.base[cell] = group.base.get(cell, 0) + 1
+    key = AttemptKey(*event.task, event.attempt)
+    verdict = judge(group.step.retry, key, group.spent(cell), live, event)
+    to = _next(group, event.task, verdict.verb)
+    del group.live[cell]
+    group.put(cell, to, verdict.not_before)
+    if to is TaskState.FAILED and verdict.kind is not None:
+        group.kinds[cell] = verdict.kind
+    record.last_end = event.at
+    record.stalled = False
+    if isinstance(event, Exited):
+        record.durations.add(event.exit.elapsed)
+
+
+def _move(state: State, event: Skip | Cancel | Reopen) -> None:
+    """What happens to tasks without an attempt: one cell, or all of a step at once."""
+    record = state.runs[event.run]
+    group = record.groups[event.step]
+    match event:
+        case Skip():
+            group.put_all((TaskState.WAITING,), TaskState.SKIPPED)
+        case Cancel(cell=None):
+            group.put_all((TaskState.WAITING,), TaskState.CANCELLED)
+        case Cancel(cell=int(cell)):
+            group.put(cell, _next(group, TaskKey(event.run, event.step, cell), Verb.CANCEL))
+        case Reopen(cell=None):
+            record.outcome = None
+            for cell, tries in enumerate(group.tries):
+                if tries and group.state(cell) in event.states:
+                    group.base[cell] = tries
+            group.put_all(event.states, TaskState.WAITING)
+        case Reopen(cell=int(cell)):
+            record.outcome = None
+            to = _next(group, TaskKey(event.run, event.step, cell), Verb.REOPEN)
+            group.base[cell] = group.tries[cell]
+            group.put(cell, to)
+
+
+def _at(state: State, task: TaskKey) -> tuple[RunRecord, Group]:
+    record = state.runs[task.run]
+    return record, record.groups[task.step]
+
+
+def _next(group: Group, task: TaskKey, verb: Verb) -> TaskState:
+    """Where the transition table leads. Raises `InvalidTransition` with the task's story."""
+    now = group.state(task.cell)
+    try:
+        return TRANSITIONS[now, verb]
+    except KeyError:
+        raise InvalidTransition(f"{task}: cannot {verb} a task that is {_story(group, task)}") from None
+
+
+def _story(group: Group, task: TaskKey) -> str:
+    cell = task.cell
+    told = f"{group.state(cell).name.lower()} after {group.tries[cell]} attempts"
+    if live := group.live.get(cell):
+        told += f" (attempt {live.attempt} since {live.since:%H:%M:%S}, handle {live.handle or 'unknown'})"
+    if due := group.due.get(cell):
+        told += f" (not before {due:%H:%M:%S})"
+    return told

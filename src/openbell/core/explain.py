@@ -1,0 +1,30 @@
+"""Why a task has not started: the same gates that `decide` asks, all of them, in words."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from openbell.core.gates import GATES, Blocker, Scope, hopeless, slots
+from openbell.core.model import TaskKey
+from openbell.core.resources import Usage
+from openbell.core.state import State
+from openbell.core.states import TaskState
+
+
+def explain(state: State, task: TaskKey, now: datetime) -> tuple[Blocker, ...]:
+    """Every unmet condition of a waiting task; empty when it may start or is not waiting."""
+    record = state.runs[task.run]
+    group = record.groups[task.step]
+    if group.state(task.cell) is not TaskState.WAITING:
+        return ()
+    scope = Scope(state, record, group, Usage.of(state), now)
+    if reason := hopeless(record, group):
+        return (Blocker("needs", reason),)
+    blockers = [blocker for gate in GATES if (blocker := gate(scope))]
+    due = group.due.get(task.cell)
+    if due is not None and due > now:
+        again = f"retry {group.tries[task.cell] + 1}" if group.tries[task.cell] else "start"
+        blockers.append(Blocker("not_before", f"{again} is due then", due))
+    if blocker := slots(scope):
+        blockers.append(blocker)
+    return tuple(blockers)

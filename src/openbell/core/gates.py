@@ -1,0 +1,153 @@
+"""The conditions for starting, as pure predicates that explain themselves.
+
+`decide`, `openbell why`, the API and the dashboard ask these same functions. A gate looks at a step
+as a whole; what differs between the cells of a step is only when each may be tried again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+
+from openbell.core.model import Need, NeedMode
+from openbell.core.resources import Pool, Usage
+from openbell.core.state import Group, RunRecord, State
+from openbell.core.states import TaskState
+from openbell.core.windows import is_open
+
+
+@dataclass(frozen=True, slots=True)
+class Blocker:
+    """Why something has not started, and until when, where that can be known."""
+
+    gate: str
+    text: str
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a gate may look at."""
+
+    state: State
+    record: RunRecord
+    group: Group
+    usage: Usage
+    now: datetime
+
+
+class Fate(Enum):
+    """What has become of a need."""
+
+    OPEN = "open"
+    MET = "met"
+    HOPELESS = "hopeless"
+
+
+def fate(need: Need, upstream: Group) -> Fate:
+    """Whether the need is met, can still be met, or cannot be met any more."""
+    if not upstream.closed:
+        return Fate.OPEN
+    succeeded = upstream.count(TaskState.SUCCEEDED)
+    match need.mode:
+        case NeedMode.DONE:
+            met = True
+        case NeedMode.SOME:
+            met = succeeded > 0
+        case NeedMode.ALL:
+            met = succeeded == upstream.size
+    return Fate.MET if met else Fate.HOPELESS
+
+
+def hopeless(record: RunRecord, group: Group) -> str:
+    """Why this step can never start, or an empty text."""
+    for need in group.step.needs:
+        upstream = record.groups[need.step]
+        if fate(need, upstream) is Fate.HOPELESS:
+            return f"needs {_wanted(need)} of {need.step}, which ended with {tally(upstream)}"
+    return ""
+
+
+def brake(scope: Scope) -> Blocker | None:
+    """The run is paused, or has failed too often."""
+    record = scope.record
+    if record.paused:
+        return Blocker("paused", f"the run is paused: {record.paused}")
+    if record.tripped:
+        failed = record.count(TaskState.FAILED)
+        return Blocker("max_failures", f"{failed} tasks have failed: max_failures is reached")
+    return None
+
+
+def space(scope: Scope) -> Blocker | None:
+    """The disk of the state folder is nearly full."""
+    return Blocker("space", "the disk of the state folder is nearly full") if scope.state.space_low else None
+
+
+def needs(scope: Scope) -> Blocker | None:
+    """Every needed step has come as far as asked."""
+    for need in scope.group.step.needs:
+        upstream = scope.record.groups[need.step]
+        if fate(need, upstream) is not Fate.MET:
+            return Blocker("needs", f"needs {_wanted(need)} of {need.step}: {tally(upstream)}")
+    return None
+
+
+def window(scope: Scope) -> Blocker | None:
+    """The daily window of the step is open."""
+    daily = scope.group.step.window
+    if daily is None:
+        return None
+    opened, until = is_open(daily, scope.now)
+    if opened:
+        return None
+    return Blocker("window", f"outside its window {daily.start:%H:%M}-{daily.stop:%H:%M} {daily.tz}", until)
+
+
+def slots(scope: Scope) -> Blocker | None:
+    """There is a free slot, and enough of every pool."""
+    lacking = scope.usage.short(scope.state, scope.record, scope.group.step)
+    if not lacking:
+        return None
+    pool, taken, size = lacking[0]
+    return Blocker(
+        "slots", f"no room in {_room(pool)}: {_amount(pool, taken)} of {_amount(pool, size)} taken"
+    )
+
+
+GATES: tuple[Callable[[Scope], Blocker | None], ...] = (brake, space, needs, window)
+"""In the order in which they are asked and shown. `slots` comes last: it is asked per task."""
+
+
+def closed_gate(scope: Scope) -> Blocker | None:
+    """The first gate that does not let the step through, slots aside."""
+    for gate in GATES:
+        if blocker := gate(scope):
+            return blocker
+    return None
+
+
+def tally(group: Group) -> str:
+    """`3 succeeded, 1 failed`: the states of a step's tasks, those that occur."""
+    found = [(state, group.count(state)) for state in TaskState]
+    return ", ".join(f"{count} {state.name.lower()}" for state, count in found if count)
+
+
+def _wanted(need: Need) -> str:
+    return {NeedMode.ALL: "all cells", NeedMode.SOME: "some cell", NeedMode.DONE: "the end"}[need.mode]
+
+
+def _room(pool: Pool) -> str:
+    match pool:
+        case ("executor", name):
+            return f"the executor {name}"
+        case ("run", _):
+            return "the concurrency of the run"
+        case (_, name):
+            return f"the pool {name}"
+
+
+def _amount(pool: Pool, value: float) -> str:
+    return f"{value / 1e9:.1f} GB" if pool == ("pool", "memory") else f"{value:g}"

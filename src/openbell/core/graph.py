@@ -1,0 +1,46 @@
+"""The dependency graph of a pipeline's steps: order, cycles, what hangs on what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from graphlib import CycleError, TopologicalSorter
+
+from openbell.core.model import Step
+
+
+class Cycle(ValueError):
+    """Steps that wait for each other; `path` names them in order, first and last the same."""
+
+    def __init__(self, path: Sequence[str]) -> None:
+        super().__init__(" -> ".join(path))
+        self.path = tuple(path)
+
+
+def topological(steps: Iterable[Step]) -> list[str]:
+    """Step names, every one after what it needs; otherwise in the order of the file.
+
+    Raises `Cycle`.
+    """
+    needed = {step.name: [need.step for need in step.needs] for step in steps}
+    order = {name: position for position, name in enumerate(needed)}
+    sorter: TopologicalSorter[str] = TopologicalSorter(needed)
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        raise Cycle(error.args[1][::-1]) from None
+    found: list[str] = []
+    while sorter.is_active():
+        layer = sorted(sorter.get_ready(), key=order.__getitem__)
+        found.extend(layer)
+        sorter.done(*layer)
+    return found
+
+
+def dependants(steps: Sequence[Step], name: str) -> list[str]:
+    """Names of all steps that wait for `name`, directly or through others, in the order they can run."""
+    needed = {step.name: {need.step for need in step.needs} for step in steps}
+    reached = {name}
+    for step in topological(steps):
+        if needed[step] & reached:
+            reached.add(step)
+    return [step for step in topological(steps) if step in reached - {name}]

@@ -1,0 +1,234 @@
+"""The words of the core as frozen records: what a user defines, and what a run of it is.
+
+A sweep is a step with a matrix, a stage is a step with needs: one model carries all of them.
+Everything here is plain data (JSON scalars, tuples, aware datetimes) and survives a round trip
+through the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, time, timedelta
+from enum import IntEnum, StrEnum
+from typing import Literal, NamedTuple
+
+from openbell.core.matrix import SINGLE, Matrix, Scalar
+from openbell.core.states import FailureKind
+
+
+class TaskKey(NamedTuple):
+    """One task: a cell of a step of a run. `cell` is its index in the step's matrix."""
+
+    run: str
+    step: str
+    cell: int
+
+    def __str__(self) -> str:
+        return f"{self.run}/{self.step}/{self.cell}"
+
+
+class AttemptKey(NamedTuple):
+    """One try of a task; attempts count from 1. The text form is also the name of a remote query."""
+
+    run: str
+    step: str
+    cell: int
+    attempt: int
+
+    @property
+    def task(self) -> TaskKey:
+        return TaskKey(self.run, self.step, self.cell)
+
+    def __str__(self) -> str:
+        return f"{self.run}/{self.step}/{self.cell}#{self.attempt}"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A program with its arguments. Templates such as `{date}` are filled in for each task."""
+
+    argv: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A worker script (absolute path), run by the pipeline's Python."""
+
+    path: str
+    args: tuple[str, ...] = ()
+
+
+Work = Command | Script
+
+
+class NeedMode(StrEnum):
+    """How much of a needed step has to be there."""
+
+    ALL = "all"
+    """Every cell succeeded."""
+    SOME = "some"
+    """Every cell is final and at least one succeeded."""
+    DONE = "done"
+    """Every cell is final, whatever the outcome."""
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    step: str
+    mode: NeedMode = NeedMode.ALL
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """When a failed attempt is followed by another one.
+
+    The n-th retry waits `delay * backoff**(n-1)`, at most `max_delay`, spread by up to `jitter`
+    (a fraction, deterministic per task and attempt).
+    """
+
+    attempts: int = 1
+    delay: timedelta = timedelta(seconds=1)
+    backoff: float = 2.0
+    max_delay: timedelta = timedelta(minutes=10)
+    jitter: float = 0.1
+    on: frozenset[FailureKind] = frozenset(FailureKind)
+
+
+class Priority(IntEnum):
+    """Who gets a slot first. Lower runs earlier."""
+
+    CRITICAL = 0
+    STANDARD = 1
+    OPTIONAL = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What one task of a step takes from the pools while it lives.
+
+    `memory` is in bytes. It is a reservation; with `memory_cap` it is also enforced.
+    """
+
+    cpu: float = 1.0
+    memory: int = 0
+    memory_cap: bool = True
+    pools: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A daily window in a time zone, on every day or on the business days of a calendar.
+
+    Attempts start inside it only, and are stopped when it closes.
+    """
+
+    start: time
+    stop: time
+    tz: str
+    calendar: str
+    business_days: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """History as if live: what the worker's replay clock and tape are set to."""
+
+    kind: Literal["replay"] = "replay"
+    speed: float | Literal["max"] = 1.0
+    start: str = "09:30:00"
+    sorted: bool = True
+    buffer_rows: int | None = None
+    timestamp_columns: tuple[tuple[str, str, str], ...] = ()
+    """(namespace, table, column) for tables whose timestamp column needs naming."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The whole history of the date at once."""
+
+    kind: Literal["batch"] = "batch"
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A node of a pipeline: what to run, its gates, its matrix, its retry policy."""
+
+    name: str
+    work: Work
+    needs: tuple[Need, ...] = ()
+    matrix: Matrix = SINGLE
+    retry: Retry = Retry()
+    timeout: timedelta | None = None
+    start_timeout: timedelta | None = None
+    grace: timedelta = timedelta(seconds=10)
+    priority: Priority = Priority.STANDARD
+    demand: Demand = Demand()
+    executor: str = "process"
+    env: Mapping[str, str] = field(default_factory=dict)
+    """Values may hold `${VAR}` references: they are resolved when an attempt starts, never stored."""
+    mode: Replay | Batch | None = None
+    preload: tuple[str, ...] = ()
+    window: Window | None = None
+    query_name: str = ""
+    """Template of the name that remote queries and QUERY_NAME bear; empty: the attempt's id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """A named, validated definition. `name` is safe in paths, `title` is what the user wrote."""
+
+    name: str
+    steps: tuple[Step, ...]
+    title: str = ""
+    market: str | None = None
+    tz: str = "UTC"
+    concurrency: int | None = None
+    max_failures: int | None = None
+    folder: str = "."
+    """Absolute folder of the file: the working directory of its tasks."""
+    source: str = ""
+    """The file that the definition was read from."""
+    python: str | None = None
+    """Interpreter of the workers; None: openbell's own."""
+    params: Mapping[str, Scalar] = field(default_factory=dict)
+    settings: Mapping[str, Mapping[str, Scalar]] = field(default_factory=dict)
+    """Settings of executors, by executor; secrets in there stay `${VAR}` references."""
+
+    def step(self, name: str) -> Step:
+        """The step of that name. KeyError when there is none."""
+        for step in self.steps:
+            if step.name == name:
+                return step
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[Step]:
+        return iter(self.steps)
+
+    @property
+    def shown(self) -> str:
+        """The name to show: what the user wrote."""
+        return self.title or self.name
+
+    @property
+    def size(self) -> int:
+        """Number of tasks of one run."""
+        return sum(len(step.matrix) for step in self.steps)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One occurrence of a pipeline for one logical key."""
+
+    id: str
+    pipeline: Pipeline
+    digest: str
+    opened_at: datetime
+    origin: str = ""
+    """Who asked: user, host and command."""
+
+
+def run_name(run_id: str) -> tuple[str, str]:
+    """Pipeline name and key of a run id such as `momentum/3`."""
+    name, _, key = run_id.rpartition("/")
+    return name, key

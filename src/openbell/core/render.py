@@ -1,0 +1,103 @@
+"""What one task is told: the values of its cell, templates filled in, the automatic environment.
+
+`{date}`, `{date:%Y%m%d}`, `{lookback}`, `{params.days}`, `{run}`; `{{` and `}}` stand for braces.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import date
+
+from openbell.core.matrix import Scalar
+from openbell.core.model import AttemptKey, Pipeline, Run, Step, run_name
+
+_FIELD = re.compile(r"\{\{|\}\}|\{(?P<name>[A-Za-z_][\w.-]*)(?::(?P<format>[^{}]*))?\}|[{}]")
+
+AUTOMATIC = (
+    "SIMULATION_NAME",
+    "SIMULATION_DATE",
+    "PARTITION_ID",
+    "NUM_PARTITIONS",
+    "WORKER_ID",
+    "NUM_WORKERS",
+    "QUERY_NAME",
+)
+"""Environment variables that every task gets. A definition may not set them (nor OPENBELL_*)."""
+
+
+def values(run_id: str, pipeline: Pipeline, step: Step, cell: int) -> dict[str, Scalar]:
+    """The names that templates of this task may use."""
+    coordinates = step.matrix.coordinates(cell)
+    found: dict[str, Scalar] = {
+        "run": run_id,
+        "key": run_name(run_id)[1],
+        "name": pipeline.shown,
+        "step": step.name,
+        "cell": cell,
+        "partition": 0,
+        **{f"params.{name}": value for name, value in pipeline.params.items()},
+        **coordinates,
+    }
+    for alias in ("date", "partition"):
+        axis = step.matrix.axis(alias)
+        if axis is not None:
+            found[alias] = coordinates[axis.name]
+    return found
+
+
+def render(template: str, known: Mapping[str, Scalar]) -> str:
+    """The template with its fields filled in. KeyError names an unknown field, ValueError a stray brace."""
+
+    def fill(match: re.Match[str]) -> str:
+        token = match.group()
+        if token in ("{{", "}}"):
+            return token[0]
+        if match["name"] is None:
+            raise ValueError(f"stray {token!r} in {template!r} (write {token * 2} for the character)")
+        return _formatted(known[match["name"]], match["format"])
+
+    return _FIELD.sub(fill, template)
+
+
+def fields(template: str) -> Iterator[str]:
+    """Names that the template asks for. ValueError for a stray brace."""
+    for match in _FIELD.finditer(template):
+        if match["name"]:
+            yield match["name"]
+        elif match.group() in "{}":
+            raise ValueError(f"stray {match.group()!r} in {template!r}")
+
+
+def _formatted(value: Scalar, form: str | None) -> str:
+    if not form:
+        return str(value)
+    if "%" in form and isinstance(value, str):
+        return date.fromisoformat(value).strftime(form)
+    return format(value, form)
+
+
+def query_name(run: Run, step: Step, key: AttemptKey) -> str:
+    """The name of the task's remote query; later attempts add `_try{n}`."""
+    if not step.query_name:
+        return str(key)
+    base = render(step.query_name, values(run.id, run.pipeline, step, key.cell))
+    return base if key.attempt == 1 else f"{base}_try{key.attempt}"
+
+
+def environment(run: Run, step: Step, key: AttemptKey) -> dict[str, str]:
+    """The automatic variables: both generations of the old orchestrators, and openbell's own."""
+    known = values(run.id, run.pipeline, step, key.cell)
+    axis = step.matrix.axis("partition")
+    partitions = len(axis.values) if axis else 1
+    return {
+        "SIMULATION_NAME": run.pipeline.shown,
+        "SIMULATION_DATE": str(known.get("date", "")),
+        "PARTITION_ID": str(known["partition"]),
+        "NUM_PARTITIONS": str(partitions),
+        "WORKER_ID": str(known["partition"]),
+        "NUM_WORKERS": str(partitions),
+        "QUERY_NAME": query_name(run, step, key),
+        "OPENBELL_RUN_ID": run.id,
+        "OPENBELL_ATTEMPT": str(key),
+    }

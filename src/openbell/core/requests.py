@@ -1,0 +1,81 @@
+"""What people ask of the engine: through the command line, a signal, and later the API.
+
+A request is durable before it is answered, and carries an id of its asker: asking twice with the
+same id is asking once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from openbell.core.model import Pipeline
+
+
+class Only(StrEnum):
+    """Which final tasks a rerun opens again."""
+
+    FAILED = "failed"
+    MISSING = "missing"
+    """Everything that has not succeeded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """Run this pipeline: resume the unfinished run of the same digest, else open a new one."""
+
+    pipeline: Pipeline
+    digest: str
+    origin: str = ""
+    new: bool = False
+    """Open a new run even where one of this digest succeeded."""
+    only: Only = Only.MISSING
+    exclusive: bool = False
+    """Refuse while another run of the same name is under way (they would share names and outputs)."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryTasks:
+    """Reopen final tasks of a run: a new generation of each."""
+
+    run: str
+    only: Only = Only.FAILED
+    step: str | None = None
+    cell: int | None = None
+    actor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CancelTasks:
+    """Cancel a run, a step of it, or one cell: stop what runs, never start what waits."""
+
+    run: str
+    step: str | None = None
+    cell: int | None = None
+    actor: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PauseRun:
+    """Start nothing more of this run; what runs ends by itself."""
+
+    run: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResumeRun:
+    """Lift the brake of `PauseRun`."""
+
+    run: str
+
+
+@dataclass(frozen=True, slots=True)
+class HaltRun:
+    """Stop what runs, now, and leave the rest of the run for later."""
+
+    run: str
+    reason: str
+
+
+Request = Submit | RetryTasks | CancelTasks | PauseRun | ResumeRun | HaltRun

@@ -1,0 +1,99 @@
+"""A run in numbers: what is shown while it goes, and what it comes to. Pure folds of its record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from openbell.core.model import TaskKey
+from openbell.core.state import RunRecord
+from openbell.core.states import FailureKind, RunState, TaskState
+from openbell.errors import ExitCode
+
+_FIRST_PATIENCE = timedelta(minutes=5)  # before the first task has ended there is nothing to compare with
+_PATIENCE = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Counts by state, the pace, and the oldest attempt that lives."""
+
+    total: int
+    counts: dict[TaskState, int]
+    failures: dict[FailureKind, int]
+    mean_seconds: float
+    remaining: timedelta | None
+    """Estimate of the time to the end; None before the first task has ended."""
+    oldest: tuple[TaskKey, datetime] | None
+
+    @property
+    def final(self) -> int:
+        return sum(count for state, count in self.counts.items() if state.final)
+
+    @property
+    def live(self) -> int:
+        return sum(count for state, count in self.counts.items() if state.live)
+
+
+def summarize(record: RunRecord) -> Summary:
+    """The run in numbers."""
+    counts = {state: record.count(state) for state in TaskState}
+    oldest = min(
+        (
+            (live.since, TaskKey(record.id, name, cell))
+            for name, group in record.groups.items()
+            for cell, live in group.live.items()
+        ),
+        default=None,
+    )
+    unfinished = sum(count for state, count in counts.items() if not state.final)
+    remaining = None
+    if record.durations.count:
+        abreast = max(1, record.live)
+        remaining = timedelta(seconds=record.durations.mean * unfinished / abreast)
+    return Summary(
+        total=record.size,
+        counts=counts,
+        failures=failures(record),
+        mean_seconds=record.durations.mean,
+        remaining=remaining,
+        oldest=(oldest[1], oldest[0]) if oldest else None,
+    )
+
+
+def failures(record: RunRecord) -> dict[FailureKind, int]:
+    """Final failures by kind."""
+    found: dict[FailureKind, int] = {}
+    for group in record.groups.values():
+        for kind in group.kinds.values():
+            found[kind] = found.get(kind, 0) + 1
+    return found
+
+
+def outcome(record: RunRecord) -> RunState:
+    """What a run whose tasks are all final has come to."""
+    if record.count(TaskState.FAILED):
+        return RunState.PARTIAL if record.count(TaskState.SUCCEEDED) else RunState.FAILED
+    return RunState.CANCELLED if record.count(TaskState.CANCELLED) else RunState.SUCCEEDED
+
+
+def exit_code(record: RunRecord) -> ExitCode:
+    """0 all well, 1 some could not be created, 2 some failed, 3 both; 130 when the rest was cancelled."""
+    kinds = failures(record)
+    creation = FailureKind.START in kinds
+    execution = bool(kinds.keys() - {FailureKind.START})
+    if creation or execution:
+        return ExitCode(creation * ExitCode.CREATION_FAILED + execution * ExitCode.EXECUTION_FAILED)
+    unfinished = record.count(TaskState.CANCELLED) or record.outcome is None
+    return ExitCode.INTERRUPTED if unfinished else ExitCode.OK
+
+
+def stall_at(record: RunRecord) -> datetime | None:
+    """When silence becomes worth a warning: nothing has ended for long, measured by this run's own tasks."""
+    starts = [live.since for group in record.groups.values() for live in group.live.values()]
+    if not starts:
+        return None
+    patience = _FIRST_PATIENCE
+    if record.durations.count:
+        patience = max(_PATIENCE, timedelta(seconds=3 * record.durations.quantile(0.95)))
+    return max(record.last_end, min(starts)) + patience

@@ -1,0 +1,71 @@
+"""Turns the intent to start an attempt into what its executor needs to know."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+
+from openbell.config.expand import expand
+from openbell.core.model import AttemptKey, Command, Run, Script, Step
+from openbell.core.render import environment, query_name, render, values
+from openbell.core.state import RunRecord
+from openbell.executors.protocol import Brief
+from openbell.store.codec import encode_value
+
+PASSED_ON = (
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "LANG",
+    "LANGUAGE",
+    "TZ",
+    "TMPDIR",
+    "PYTHONPATH",
+    "VIRTUAL_ENV",
+    "LD_LIBRARY_PATH",
+    "JAVA_HOME",
+    "SSL_CERT_FILE",
+)
+"""Variables of the engine's environment that workers inherit (and LC_*). Others must be declared."""
+
+
+def brief(record: RunRecord, key: AttemptKey, environ: Mapping[str, str] = os.environ) -> Brief:
+    """The brief of one attempt. KeyError names an environment variable that is not set."""
+    step = record.groups[key.step].step
+    run = record.run
+    return Brief(
+        key=key,
+        name=query_name(run, step, key),
+        step=step,
+        argv=_argv(run, step, key.cell),
+        env=_env(run, step, key, environ),
+        cwd=run.pipeline.folder,
+        python=run.pipeline.python,
+    )
+
+
+def _argv(run: Run, step: Step, cell: int) -> tuple[str, ...]:
+    known = values(run.id, run.pipeline, step, cell)
+    match step.work:
+        case Command(argv=argv):
+            return tuple(render(word, known) for word in argv)
+        case Script(path=path, args=args):
+            return (path, *(render(word, known) for word in args))
+
+
+def _env(run: Run, step: Step, key: AttemptKey, environ: Mapping[str, str]) -> dict[str, str]:
+    inherited = {
+        name: value for name, value in environ.items() if name in PASSED_ON or name.startswith("LC_")
+    }
+    known = values(run.id, run.pipeline, step, key.cell)
+    declared = {name: render(expand(value, environ), known) for name, value in step.env.items()}
+    about = {
+        "OPENBELL_STEP": step.name,
+        "OPENBELL_COORDINATES": json.dumps(step.matrix.coordinates(key.cell)),
+        "OPENBELL_PARAMS": json.dumps(dict(run.pipeline.params)),
+        "OPENBELL_MODE": encode_value(step.mode) if step.mode else "",
+    }
+    return {**inherited, **declared, **environment(run, step, key), **about}

@@ -1,0 +1,227 @@
+"""The engine: drain, decide, record, perform, wait.
+
+Intent is durable before it is attempted: no action is performed before the transaction that holds
+it has committed. Whatever kills the engine between two lines, the next one loads the state, asks
+the executors what became of the attempts that lived, and goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from openbell.clock import Clock
+from openbell.core.decide import decide
+from openbell.core.events import (
+    AttemptFact,
+    Event,
+    Exited,
+    Fact,
+    Led,
+    Lost,
+    Refused,
+    Requested,
+    Start,
+    Stop,
+    Unreachable,
+)
+from openbell.core.evolve import evolve
+from openbell.core.model import AttemptKey, TaskKey
+from openbell.core.requests import Request, Submit
+from openbell.core.state import Limits, State
+from openbell.engine.briefing import brief
+from openbell.engine.inbox import Inbox
+from openbell.engine.points import point
+from openbell.engine.space import SpaceWatch
+from openbell.errors import Fenced, StoreError
+from openbell.executors.protocol import Executor, Orphan
+from openbell.store.protocol import Store
+
+_LONGEST_SLEEP = 60.0  # seconds; a clock that jumps is noticed after that at the latest
+_COMMITS = 3  # appending is idempotent, so a commit of unknown fate is simply tried again
+
+
+class Observer(Protocol):
+    """Somebody who watches: sees every batch once it is durable."""
+
+    def see(self, events: Sequence[Event], state: State) -> None: ...
+
+
+class Engine:
+    """One leading engine of a project."""
+
+    def __init__(
+        self,
+        store: Store,
+        executors: Mapping[str, Executor],
+        clock: Clock,
+        *,
+        pools: Mapping[str, float] | None = None,
+        space: SpaceWatch | None = None,
+        observers: Sequence[Observer] = (),
+    ) -> None:
+        self.inbox = Inbox()
+        self.state = State(Limits({name: e.capacity for name, e in executors.items()}, dict(pools or {})))
+        self._store = store
+        self._executors = executors
+        self._clock = clock
+        self._space = space
+        self._observers = observers
+        self._pending: list[Event] = []
+        self._epoch = 0
+        self._next = 1
+
+    # ── taking the lead ──────────────────────────────────────────────────────────────────────
+
+    def lead(self, holder: str, *, adopt: bool = False) -> None:
+        """Take the lead, load what there is, and find the attempts that live.
+
+        `adopt`: runs that are under way go on; otherwise they pause until somebody asks for them.
+        """
+        now = self._clock.now()
+        lease = self._store.lead(holder, now)
+        self._epoch, self._next = lease.epoch, lease.last + 1
+        self.state = self._store.load(self.state.limits)
+        point("loaded")
+        self._absorb([Led(now, lease.epoch, holder, adopt)])
+        self._commit()
+        orphans = self._orphans()
+        for name, executor in self._executors.items():
+            executor.open(self.inbox.put)
+            executor.adopt(orphans.pop(name, []))
+        for name, lost in orphans.items():
+            self._unknown(name, lost)
+
+    def _orphans(self) -> dict[str, list[Orphan]]:
+        """The live attempts by the name of their executor."""
+        found: dict[str, list[Orphan]] = {}
+        for record in self.state.runs.values():
+            for group in record.groups.values():
+                step = group.step
+                for cell, live in group.live.items():
+                    key = AttemptKey(record.id, step.name, cell, live.attempt)
+                    orphan = Orphan(key, live.handle, live.stop, step.grace)
+                    found.setdefault(step.executor, []).append(orphan)
+        return found
+
+    def _unknown(self, name: str, orphans: Sequence[Orphan]) -> None:
+        """Attempts on an executor that this engine does not have: they may live, so they keep their slots."""
+        reason = f"this engine does not have the executor {name}"
+        for orphan in orphans:
+            self.inbox.put(Unreachable(self._clock.now(), orphan.key.task, orphan.key.attempt, reason))
+
+    # ── the turn ─────────────────────────────────────────────────────────────────────────────
+
+    def turn(self) -> float:
+        """Carry everything that has arrived through the core. Returns how many seconds to wait for news."""
+        facts: list[Fact] = list(self.inbox.drain())
+        if self._space and (change := self._space.check(self._clock.now())):
+            facts.append(change)
+        self._absorb(facts)
+        wake_at = self._act()
+        if self.inbox.rung():
+            for request_id, request in self._store.asked():
+                self.request(request_id, request)
+                wake_at = self._act()
+        self._forget()
+        longest = min(_LONGEST_SLEEP, self._space.patience) if self._space else _LONGEST_SLEEP
+        if wake_at is None:
+            return longest
+        return max(0.0, min(longest, (wake_at - self._clock.now()).total_seconds()))
+
+    async def run(self, until: Callable[[State], bool]) -> None:
+        """Turn until `until(state)` holds."""
+        self.inbox.attach()
+        while True:
+            seconds = self.turn()
+            if until(self.state):
+                return
+            await self.inbox.wait(seconds)
+
+    def request(self, request_id: str, request: Request) -> None:
+        """Take up a request: find the run that it means, and record that it was made."""
+        run = self._meant(request)
+        if run not in self.state.runs and (record := self._store.run(run)):
+            self.state.runs[run] = record
+        self._absorb([Requested(self._clock.now(), request_id, request, run)])
+
+    def _meant(self, request: Request) -> str:
+        if not isinstance(request, Submit):
+            return request.run
+        name = request.pipeline.name
+        known = None if request.new else self._store.newest(name, request.digest)
+        return known or f"{name}/{self._store.next_key(name)}"
+
+    def _absorb(self, facts: Sequence[Fact]) -> None:
+        """Move the state on by facts. A report on an attempt that does not live is dropped: it is stale."""
+        for fact in facts:
+            if isinstance(fact, AttemptFact) and self.state.live(fact.task, fact.attempt) is None:
+                continue
+            evolve(self.state, fact)
+            self._pending.append(fact)
+
+    def _act(self) -> datetime | None:
+        """Decide, record, perform, until there is nothing more to do. Returns when to ask again."""
+        while True:
+            decision = decide(self.state, self._clock.now())
+            for action in decision.actions:
+                evolve(self.state, action)
+            self._pending.extend(decision.actions)
+            self._commit()
+            if not decision.actions:
+                return decision.wake_at
+            for action in decision.actions:
+                self._perform(action)
+
+    def _commit(self) -> None:
+        """Make what has happened durable, then tell it."""
+        events = self._pending
+        if not events:
+            return
+        point("before-commit")
+        for left in reversed(range(_COMMITS)):
+            try:
+                self._store.append(self._epoch, self._next, events, self.state)
+                break
+            except Fenced:
+                raise
+            except StoreError:
+                if not left:
+                    raise
+        point("after-commit")
+        self._next += len(events)
+        self._pending = []
+        for event in events:
+            if isinstance(event, Exited | Refused | Lost):
+                self._executor_of(event.task).settle(AttemptKey(*event.task, event.attempt))
+        for observer in self._observers:
+            observer.see(events, self.state)
+
+    def _perform(self, action: Event) -> None:
+        match action:
+            case Start():
+                key = AttemptKey(*action.task, action.attempt)
+                try:
+                    told = brief(self.state.runs[key.run], key)
+                except KeyError as error:
+                    reason = f"the environment variable {error.args[0]} is not set in the leading engine"
+                    self.inbox.put(Refused(self._clock.now(), action.task, action.attempt, reason))
+                    return
+                point("before-start")
+                self._executor_of(action.task).start(told)
+                point("after-start")
+            case Stop():
+                group = self.state.runs[action.task.run].groups[action.task.step]
+                key = AttemptKey(*action.task, action.attempt)
+                self._executor_of(action.task).stop(key, action.reason, group.step.grace)
+            case _:
+                pass
+
+    def _executor_of(self, task: TaskKey) -> Executor:
+        return self._executors[self.state.runs[task.run].groups[task.step].step.executor]
+
+    def _forget(self) -> None:
+        """Runs that have ended need no place in memory."""
+        for run_id in [run_id for run_id, record in self.state.runs.items() if record.outcome]:
+            del self.state.runs[run_id]

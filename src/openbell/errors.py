@@ -1,0 +1,100 @@
+"""Every error that openbell raises on purpose, and the exit code that each one means.
+
+OpenbellError                     4   what the user sees: a message and what to do next
+├── UsageError                   64   the command line asks for something that does not exist
+│   └── NotFound                 64   no such run, step, cell, pipeline, template
+├── ConfigError                  65   the files are wrong; carries every finding
+├── MarketError                  65   market time
+│   ├── UnknownMarket            65
+│   └── OutOfBounds              65   an instant or a date that the calendar does not cover
+├── InvalidTransition             4   an event that the state machine forbids: a bug of ours
+├── StoreError                    4   the store cannot be read or written
+│   └── Fenced                    4   another engine has taken the lead: stop writing
+├── ProjectError                  4   the project folder cannot be used
+└── ExecutorUnavailable           4   the place where tasks should run is not there
+
+A message says what is wrong in one line; `hint` says what to do next.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What the process tells its caller. 1 to 3 are a fold over the failed tasks of the run."""
+
+    OK = 0
+    CREATION_FAILED = 1
+    EXECUTION_FAILED = 2
+    BOTH_FAILED = 3
+    ERROR = 4
+    USAGE = 64
+    CONFIG = 65
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+class OpenbellError(Exception):
+    """An error with a next step for the user."""
+
+    exit_code: ExitCode = ExitCode.ERROR
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(OpenbellError):
+    """The command line asks for something that cannot be."""
+
+    exit_code = ExitCode.USAGE
+
+
+class NotFound(UsageError):
+    """The named run, step, cell, pipeline or template does not exist."""
+
+
+class ConfigError(OpenbellError):
+    """A file of the user is wrong. `findings` holds all of them, in the order of the file."""
+
+    exit_code = ExitCode.CONFIG
+
+    def __init__(self, message: str, *, hint: str = "", findings: tuple[object, ...] = ()) -> None:
+        super().__init__(message, hint=hint)
+        self.findings = findings
+
+
+class MarketError(OpenbellError):
+    """A question about market time that has no answer."""
+
+    exit_code = ExitCode.CONFIG
+
+
+class UnknownMarket(MarketError):
+    """No calendar and no alias of that name."""
+
+
+class OutOfBounds(MarketError):
+    """The date or instant lies outside what the calendar covers."""
+
+
+class InvalidTransition(OpenbellError):
+    """The state machine forbids this event. The message tells the task's story."""
+
+
+class StoreError(OpenbellError):
+    """The store cannot be read or written."""
+
+
+class Fenced(StoreError):
+    """Another engine has taken the lead since; nothing was written."""
+
+
+class ProjectError(OpenbellError):
+    """The project's folder cannot hold its state."""
+
+
+class ExecutorUnavailable(OpenbellError):
+    """The executor that was asked for is not there."""

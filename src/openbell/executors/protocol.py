@@ -1,0 +1,75 @@
+"""The protocol of every executor. One contract suite runs against all of them.
+
+An executor reports facts and never decides. It may report late, twice or out of order: the core
+sorts that out. It must never report an attempt as over while it may still run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Protocol
+
+from openbell.core.events import Fact
+from openbell.core.model import AttemptKey, Step
+from openbell.core.state import Capacity
+from openbell.core.states import StopReason
+
+Report = Callable[[Fact], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """What an executor is told about one attempt: everything is filled in."""
+
+    key: AttemptKey
+    name: str
+    """The name that a remote query bears."""
+    step: Step
+    argv: tuple[str, ...]
+    """Program and arguments; for a worker script, the script and its arguments."""
+    env: Mapping[str, str]
+    cwd: str
+    python: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    """An attempt that a former engine started. `stop`: it had been told to stop."""
+
+    key: AttemptKey
+    handle: str = ""
+    stop: StopReason | None = None
+    grace: timedelta = timedelta(seconds=10)
+
+
+class Executor(Protocol):
+    """Where attempts run."""
+
+    @property
+    def capacity(self) -> Capacity: ...
+
+    def open(self, report: Report) -> None:
+        """Begin to report. Called once, on the engine's thread, with its event loop running."""
+        ...
+
+    def start(self, brief: Brief) -> None:
+        """Start the attempt, at most once, whatever happens. Returns at once; reports what becomes of it."""
+        ...
+
+    def stop(self, key: AttemptKey, reason: StopReason, grace: timedelta) -> None:
+        """End the attempt: ask, and after `grace` insist. Its end is reported as any other."""
+        ...
+
+    def adopt(self, orphans: Sequence[Orphan]) -> None:
+        """Find these attempts again; report the end of each, now or when it comes, or that it never began."""
+        ...
+
+    def settle(self, key: AttemptKey) -> None:
+        """The end of this attempt is recorded: what was kept for a recovery may go."""
+        ...
+
+    def close(self) -> None:
+        """Stop reporting. Attempts that run, run on."""
+        ...

@@ -1,0 +1,274 @@
+"""The laws: what must hold in every world, checked against the truth of the world, not the code."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from copy import deepcopy
+from datetime import datetime, timedelta
+
+from openbell.core.decide import decide
+from openbell.core.events import Event, Exited, Led, Lost, Refused, Reopen, Requested, Start, Stop
+from openbell.core.evolve import evolve
+from openbell.core.model import AttemptKey, NeedMode, Step, TaskKey
+from openbell.core.requests import CancelTasks
+from openbell.core.state import Limits, Live, RunRecord, State
+from openbell.core.states import FailureKind, StopReason, TaskState
+from openbell.core.windows import is_open
+from openbell.sim.scenario import MEMORY
+from openbell.sim.world import Broken, World
+from openbell.store.loader import snapshot
+from openbell.store.protocol import Store
+
+
+class Watch:
+    """An observer that checks every durable batch as it goes by."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._due: dict[TaskKey, float] = {}
+
+    def see(self, events: Sequence[Event], state: State) -> None:
+        for event in events:
+            match event:
+                case Start():
+                    self._started(event, state)
+                case Exited() | Lost() | Refused(counted=True):
+                    self._ended(event, state)
+                case Reopen() | Led():  # a crash may have kept earlier batches from this observer
+                    self._due.clear()
+                case Stop(reason=StopReason.TIMEOUT):
+                    self._timed_out(event)
+        self._within_limits(state)
+
+    def _started(self, event: Start, state: State) -> None:
+        record = state.runs[event.task.run]
+        step = record.run.pipeline.step(event.task.step)
+        due = self._due.pop(event.task, None)
+        if due is not None and event.at.timestamp() < due - 1e-6:
+            raise Broken(f"{event.task} was tried again before its time")
+        if step.window and not is_open(step.window, event.at)[0]:
+            raise Broken(f"{event.task} was started outside its window")
+        for need in step.needs:
+            if not _met(need.mode, record, record.run.pipeline.step(need.step)):
+                raise Broken(f"{event.task} was started before {need.step} had come to {need.mode}")
+
+    def _ended(self, event: Exited | Lost | Refused, state: State) -> None:
+        group = state.runs[event.task.run].groups[event.task.step]
+        due = group.due.get(event.task.cell)
+        if due is not None:
+            least = group.step.retry.delay.total_seconds() * (1 - group.step.retry.jitter)
+            if due - event.at < timedelta(seconds=least - 1e-6):
+                raise Broken(f"{event.task}: the retry comes too soon")
+            self._due[event.task] = due.timestamp()
+
+    def _timed_out(self, event: Stop) -> None:
+        process = self._world.processes.get(AttemptKey(*event.task, event.attempt))
+        if process and process.brief.step.timeout:
+            expired = self._world.now >= process.begun + process.brief.step.timeout
+            if not expired and not self._world.jumped:
+                raise Broken(f"{event.task} was stopped before its timeout")
+
+    def _within_limits(self, state: State) -> None:
+        """Slots, memory and concurrency, counted in attempts that hold a slot."""
+        cpu = memory = 0.0
+        holders = 0
+        for record in state.runs.values():
+            live = 0
+            for group in record.groups.values():
+                live += len(group.live)
+                cpu += len(group.live) * group.step.demand.cpu
+                memory += len(group.live) * group.step.demand.memory
+            holders += live
+            bound = record.run.pipeline.concurrency
+            if bound is not None and live > bound:
+                raise Broken(f"{live} attempts live, concurrency is {bound}")
+        slots = self._world.scenario.slots
+        if cpu > slots and holders > 1:
+            raise Broken(f"{cpu} slots taken of {slots}")
+        memory_users = sum(
+            len(g.live) for r in state.runs.values() for g in r.groups.values() if g.step.demand.memory
+        )
+        if memory > MEMORY and memory_users > 1:
+            raise Broken(f"{memory} units of memory taken of {MEMORY}")
+
+
+def _met(mode: NeedMode, record: RunRecord, upstream: Step) -> bool:
+    states = [record.groups[upstream.name].state(cell) for cell in range(len(upstream.matrix))]
+    if not all(state.final for state in states):
+        return False
+    succeeded = [state is TaskState.SUCCEEDED for state in states]
+    return {NeedMode.DONE: True, NeedMode.SOME: any(succeeded), NeedMode.ALL: all(succeeded)}[mode]
+
+
+def reads_only(state: State, world: World) -> None:
+    """decide() does not change what it looks at, and says the same when asked again."""
+    before = {run: deepcopy(snapshot(record)) for run, record in state.runs.items()}
+    first = decide(state, world.clock.now())
+    if decide(state, world.clock.now()) != first:
+        raise Broken("decide() says two things about one state")
+    if before != {run: snapshot(record) for run, record in state.runs.items()}:
+        raise Broken("decide() changed the state")
+
+
+def replays(store: Store, limits: Limits) -> None:
+    """Folding the journal gives what the store has kept in its rows; no task is tried too often."""
+    folded = State(limits)
+    spent: Counter[TaskKey] = Counter()
+    doomed: set[TaskKey] = set()
+    for _, event in store.journal(limit=10**9):
+        _count(spent, event, folded)
+        _doom(doomed, event, folded)
+        evolve(folded, event)
+    for run_id, record in folded.runs.items():
+        _exhausted(record, spent)
+        kept = store.run(run_id)
+        if kept is None or snapshot(kept) != snapshot(record):
+            raise Broken(f"the journal of {run_id} does not fold to its rows")
+    loaded = store.load(limits)
+    if set(loaded.requests) != set(folded.requests):
+        raise Broken("the journal does not fold to the pending requests")
+
+
+def _doom(doomed: set[TaskKey], event: Event, before: State) -> None:
+    """What was cancelled, waiting or running, does not start again before somebody reopens it."""
+    match event:
+        case Stop(reason=StopReason.CANCEL | StopReason.INTERRUPT | StopReason.WINDOW):
+            doomed.add(event.task)
+        case Start() if event.task in doomed:
+            raise Broken(f"{event.task} was started after it had been cancelled")
+        case Requested(request=CancelTasks() as request) if event.run in before.runs:
+            groups = before.runs[event.run].groups.items()
+            chosen = [(name, group) for name, group in groups if request.step in (None, name)]
+            for name, group in chosen:
+                cells = range(group.size) if request.cell is None else [request.cell]
+                waiting = (cell for cell in cells if group.state(cell) is TaskState.WAITING)
+                doomed.update(TaskKey(event.run, name, cell) for cell in waiting)
+        case Reopen():
+            touched = [t for t in doomed if t[:2] == (event.run, event.step) and event.cell in (None, t.cell)]
+            doomed.difference_update(touched)
+
+
+def _exhausted(record: RunRecord, spent: Counter[TaskKey]) -> None:
+    """A task fails for good only when its policy allows no other try."""
+    for name, group in record.groups.items():
+        policy = group.step.retry
+        for cell, kind in group.kinds.items():
+            tried = spent[TaskKey(record.id, name, cell)]
+            if tried < policy.attempts and kind in policy.on:
+                raise Broken(
+                    f"{record.id}/{name}/{cell} was given up after {tried} of {policy.attempts} tries"
+                )
+
+
+def _count(spent: Counter[TaskKey], event: Event, before: State) -> None:
+    """Attempts per task and generation, counted from the events alone."""
+    match event:
+        case Start():
+            spent[event.task] += 1
+            record = before.runs[event.task.run]
+            pipeline = record.run.pipeline
+            allowed = pipeline.step(event.task.step).retry.attempts
+            if spent[event.task] > allowed:
+                raise Broken(f"{event.task}: {spent[event.task]} attempts, {allowed} allowed")
+            if record.paused:
+                raise Broken(f"{event.task} was started in a paused run")
+            if pipeline.max_failures and record.count(TaskState.FAILED) >= pipeline.max_failures:
+                raise Broken(f"{event.task} was started after {pipeline.max_failures} failures")
+        case Refused(counted=False):
+            spent[event.task] -= 1
+        case Reopen():
+            group = before.runs[event.run].groups[event.step]
+            for cell in range(group.size):
+                if group.state(cell) in event.states and event.cell in (None, cell):
+                    spent[TaskKey(event.run, event.step, cell)] = 0
+
+
+class Timeliness:
+    """No deadline passes unseen: checked right after each turn of an engine that is up."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._stopping: dict[AttemptKey, datetime] = {}
+
+    def check(self, state: State, seconds: float) -> None:
+        """`seconds`: how long the engine means to sleep."""
+        now = self._world.clock.now()
+        for record in state.runs.values():
+            for name, group in record.groups.items():
+                for cell, live in group.live.items():
+                    key = AttemptKey(record.id, name, cell, live.attempt)
+                    if live.state is TaskState.STOPPING:
+                        self._patience(key)
+                    elif (due := self._deadline(group.step, live)) and due < now + timedelta(
+                        seconds=seconds - 1
+                    ):
+                        raise Broken(f"{key}: its deadline {due} would pass unseen")
+
+    def restart(self) -> None:
+        self._stopping.clear()
+
+    def _deadline(self, step: Step, live: Live) -> datetime | None:
+        if live.state is TaskState.STARTING:
+            return live.since + step.start_timeout if step.start_timeout else None
+        if self._world.scenario.keeps_time or not step.timeout or not live.started:
+            return None
+        return live.started + step.timeout
+
+    def _patience(self, key: AttemptKey) -> None:
+        """Whoever was told to stop is gone after its grace and the report's delay."""
+        since = self._stopping.setdefault(key, self._world.now)
+        process = self._world.processes.get(key)
+        if process and process.ended is None and self._world.now > since + timedelta(minutes=2):
+            raise Broken(f"{key} was to be stopped and still runs")
+
+
+def answered(store: Store, asked: Sequence[str]) -> None:
+    """Every request has its answer."""
+    for request_id in asked:
+        if store.answer(request_id) is None:
+            raise Broken(f"request {request_id} has no answer")
+
+
+def truthful(store: Store, world: World) -> None:
+    """What is recorded is what happened: one outcome per attempt, each begun at most once, none forgotten."""
+    recorded = {info.key: info for run in store.runs() for info in store.attempts(run.id)}
+    for key, process in world.processes.items():
+        info = recorded.get(key)
+        if info is None:
+            raise Broken(f"{key} ran and is not recorded")
+        if process.ended is None:
+            raise Broken(f"{key} still runs after all has ended")
+        if info.ended_at is None:
+            raise Broken(f"{key} has ended and is recorded as running")
+        if process.lost:
+            if info.kind is not FailureKind.LOST:
+                raise Broken(f"{key} was lost and is recorded as {info.kind}")
+        elif info.exit != process.exit:
+            raise Broken(f"{key} is recorded as {info.exit}, it was {process.exit}")
+    for key, info in recorded.items():
+        if key not in world.processes and info.kind is not FailureKind.START:
+            raise Broken(f"{key} never ran and is recorded as {info.kind or 'a success'}")
+
+
+def finished(store: Store, world: World) -> None:
+    """Every task of every run has one final state, and it follows from its last attempt."""
+    for run in store.runs():
+        record = store.run(run.id)
+        if record is None or record.outcome is None:
+            raise Broken(f"{run.id} has not come to its end")
+        for name, group in record.groups.items():
+            for cell in range(group.size):
+                _follows(record, name, cell, world)
+
+
+def _follows(record: RunRecord, step: str, cell: int, world: World) -> None:
+    group = record.groups[step]
+    state = group.state(cell)
+    if not state.final:
+        raise Broken(f"{record.id}/{step}/{cell} is {state.name} in a closed run")
+    last = world.processes.get(AttemptKey(record.id, step, cell, group.tries[cell]))
+    well = last is not None and not last.lost and last.exit is not None
+    good = well and last.exit.code == 0 and last.exit.stopped is None  # type: ignore[union-attr]
+    if (state is TaskState.SUCCEEDED) != good:
+        raise Broken(f"{record.id}/{step}/{cell} is {state.name}; its last attempt was {last}")

@@ -1,0 +1,195 @@
+"""Planted bugs. Each is one that a scheduler has really had; the laws must catch every one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import count
+from typing import Any
+
+from openbell.core import answers, decide, evolve, gates, resources, retry
+from openbell.core.events import Event, Lost, Stop
+from openbell.core.model import NeedMode, TaskKey
+from openbell.core.resources import Usage
+from openbell.core.retry import Verdict
+from openbell.core.state import Group, Live, RunRecord, State
+from openbell.core.states import TaskState, Verb
+from openbell.engine.engine import Engine
+from openbell.errors import StoreError
+from openbell.executors.protocol import Orphan
+from openbell.sim.faults import FlakyStore
+from openbell.sim.world import SimExecutor
+from openbell.store import memory
+from openbell.store.projection import Changes, project
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """A bug: `name` on `owner` is replaced."""
+
+    title: str
+    owner: Any
+    name: str
+    value: Any
+
+    @contextmanager
+    def planted(self) -> Iterator[None]:
+        """The bug is there inside the block."""
+        original = self.owner.__dict__[self.name]
+        setattr(self.owner, self.name, self.value)
+        try:
+            yield
+        finally:
+            setattr(self.owner, self.name, original)
+
+
+def _cancels_only_the_live(record: RunRecord, request: Any, now: datetime) -> Iterator[Any]:
+    return (action for action in _original_cancel(record, request, now) if isinstance(action, Stop))
+
+
+_original_cancel = answers._cancel
+
+
+def _nothing(*_args: Any, **_kwargs: Any) -> None:
+    return None
+
+
+def _any_live(state: State, task: TaskKey, _attempt: int) -> Live | None:
+    record = state.runs.get(task.run)
+    return record.groups[task.step].live.get(task.cell) if record else None
+
+
+def _always_retry(*args: Any) -> Verdict:
+    verdict = retry.judge(*args)
+    if verdict.verb is Verb.FAIL:
+        return Verdict(Verb.RETRY, verdict.kind, args[-1].at + timedelta(seconds=1))
+    return verdict
+
+
+def _never_retry(*args: Any) -> Verdict:
+    verdict = retry.judge(*args)
+    if verdict.verb is Verb.RETRY and verdict.kind is not None:
+        return Verdict(Verb.FAIL, verdict.kind)
+    return verdict
+
+
+def _nothing_waits(record: RunRecord) -> bool:
+    return not any(group.waiting for group in record.groups.values())
+
+
+_ticks = count()
+
+
+def _random_delay(*_args: Any) -> timedelta:
+    return timedelta(seconds=30 + next(_ticks) % 7)
+
+
+def _some_is_done(need: Any, upstream: Group) -> gates.Fate:
+    mode = NeedMode.DONE if need.mode is NeedMode.SOME else need.mode
+    return _original_fate(replace(need, mode=mode), upstream)
+
+
+_original_fate = gates.fate
+
+
+def _mark_lost(self: SimExecutor, orphans: Sequence[Orphan]) -> None:
+    """What most schedulers do at a restart: whatever was running is declared dead."""
+    now = self._world.clock.now()
+    for orphan in orphans:
+        self._tell(Lost(now, orphan.key.task, orphan.key.attempt, "restart"), 0)
+
+
+def _act_first(self: Engine) -> Any:
+    """Perform, then record."""
+    while True:
+        decision = decide.decide(self.state, self._clock.now())
+        for action in decision.actions:
+            evolve.evolve(self.state, action)
+        self._pending.extend(decision.actions)
+        for action in decision.actions:
+            self._perform(action)
+        self._commit()
+        if not decision.actions:
+            return decision.wake_at
+
+
+def _append_twice(self: FlakyStore, _epoch: int, first: int, events: Sequence[Event], state: State) -> None:
+    self._journal.extend(enumerate(events, first))
+    self._apply(project(events, state))
+    if self._world.happens(self._world.scenario.flaky):
+        raise StoreError("simulated: the reply was lost")
+
+
+def _unstopped(self: Engine) -> dict[str, list[Orphan]]:
+    return {
+        name: [replace(orphan, stop=None) for orphan in orphans]
+        for name, orphans in _original_orphans(self).items()
+    }
+
+
+_original_orphans = Engine._orphans
+
+
+def _forgets_attempts(events: Sequence[Event], state: State) -> Changes:
+    changes = project(events, state)
+    for row in changes.tasks.values():
+        if row["state"] == TaskState.STARTING:
+            row["state"], row["tries"] = int(TaskState.WAITING), row["tries"] - 1
+    return changes
+
+
+def _counted(self: Group, cell: int) -> int:
+    return self.tries[cell]
+
+
+def _slots_only(record: RunRecord, step: Any) -> Iterator[Any]:
+    yield ("executor", step.executor), step.demand.cpu
+    if record.run.pipeline.concurrency is not None:
+        yield ("run", record.id), 1
+
+
+def _no_concurrency(_record: RunRecord, step: Any) -> Iterator[Any]:
+    yield ("executor", step.executor), step.demand.cpu
+    if step.demand.memory:
+        yield ("pool", "memory"), step.demand.memory
+
+
+def _late(*args: Any) -> datetime | None:
+    found = _original_wake(*args)
+    return found + timedelta(minutes=5) if found else None
+
+
+_original_wake = decide._wake_at
+
+
+MUTANTS: tuple[Mutant, ...] = (
+    Mutant("needs are not waited for", gates, "GATES", (gates.brake, gates.space, gates.window)),
+    Mutant("`some` lets pass without a success", gates, "fate", _some_is_done),
+    Mutant("a hopeless step waits for ever", decide, "hopeless", lambda *_: ""),
+    Mutant("slots are overbooked", Usage, "short", lambda *_: []),
+    Mutant("memory is not counted", resources, "asks", _slots_only),
+    Mutant("the run's concurrency is not counted", resources, "asks", _no_concurrency),
+    Mutant("a paused run starts tasks", gates, "GATES", (gates.space, gates.needs, gates.window)),
+    Mutant("max_failures is ignored", RunRecord, "tripped", property(lambda _: False)),
+    Mutant("windows are ignored", gates, "GATES", (gates.brake, gates.space, gates.needs)),
+    Mutant("a late report counts for the next attempt", State, "live", _any_live),
+    Mutant("retries without a bound", evolve, "judge", _always_retry),
+    Mutant("retries are forgotten", evolve, "judge", _never_retry),
+    Mutant("retries come at once", retry, "delay", lambda *_: timedelta(0)),
+    Mutant("the delay is drawn anew each time", retry, "delay", _random_delay),
+    Mutant("a refusal for want of room counts as a try", Group, "spent", _counted),
+    Mutant("deadlines are not looked at", decide, "_deadline", _nothing),
+    Mutant("the engine wakes too late", decide, "_wake_at", _late),
+    Mutant("a run closes while tasks run", RunRecord, "complete", property(_nothing_waits)),
+    Mutant("running attempts are declared lost at a restart", SimExecutor, "adopt", _mark_lost),
+    Mutant("orphans are not looked for", SimExecutor, "adopt", _nothing),
+    Mutant("intent is recorded after the deed", Engine, "_act", _act_first),
+    Mutant("starting tasks are not recorded", memory, "project", _forgets_attempts),
+    Mutant("a commit of unknown fate is repeated", FlakyStore, "append", _append_twice),
+    Mutant("a stop is forgotten at a restart", Engine, "_orphans", _unstopped),
+    Mutant("a cancelled task is tried again", retry, "_CANCELLING", frozenset()),
+    Mutant("a cancelled step goes on", answers, "_cancel", _cancels_only_the_live),
+    Mutant("an ended run is not closed", RunRecord, "complete", property(lambda _: False)),
+)

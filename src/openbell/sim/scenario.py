@@ -1,0 +1,99 @@
+"""What a simulated world is asked to run: a random pipeline, and people who meddle with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import time, timedelta
+from random import Random
+
+from openbell.core.matrix import Axis, Matrix
+from openbell.core.model import Command, Demand, Need, NeedMode, Pipeline, Priority, Retry, Step, Window
+from openbell.core.states import FailureKind
+
+MEMORY = 8.0
+"""Size of the pool `memory` in every world (units, not bytes)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """One world's conditions. Probabilities are per occasion."""
+
+    pipeline: Pipeline
+    slots: int
+    keeps_time: bool
+    fail: float
+    hang: float
+    refuse: float
+    lose: float
+    duplicate: float
+    crash: float
+    flaky: float
+    jump: float
+    meddle: float
+
+
+def scenario(rng: Random) -> Scenario:
+    """A random scenario."""
+    faulty = rng.random() < 0.8
+
+    def chance(most: float) -> float:
+        return rng.random() * most if faulty and rng.random() < 0.6 else 0.0
+
+    return Scenario(
+        pipeline=_pipeline(rng),
+        slots=rng.randint(1, 4),
+        keeps_time=rng.random() < 0.5,
+        fail=chance(0.5),
+        hang=chance(0.5),
+        refuse=chance(0.3),
+        lose=chance(0.2),
+        duplicate=chance(0.5),
+        crash=chance(0.1),
+        flaky=chance(0.3),
+        jump=chance(0.05),
+        meddle=chance(0.1),
+    )
+
+
+def _pipeline(rng: Random) -> Pipeline:
+    count = rng.choice((1, 1, 2, 3, 4))
+    steps = tuple(_step(rng, f"s{position}", [f"s{n}" for n in range(position)]) for position in range(count))
+    return Pipeline(
+        name="sim",
+        steps=steps,
+        concurrency=rng.choice((None, None, 1, 2, 3)),
+        max_failures=rng.choice((None, None, None, 1, 2)),
+    )
+
+
+def _step(rng: Random, name: str, before: list[str]) -> Step:
+    needed = rng.sample(before, rng.randint(0, min(2, len(before))))
+    step = Step(
+        name=name,
+        work=Command(("true",)),
+        needs=tuple(Need(other, rng.choice(list(NeedMode))) for other in needed),
+        matrix=Matrix(tuple(_axis(rng, axis) for axis in ("date", "partition")[: rng.randint(0, 2)])),
+        retry=_retry(rng),
+        timeout=rng.choice((None, timedelta(seconds=40))),
+        start_timeout=rng.choice((None, timedelta(seconds=30))),
+        priority=rng.choice(list(Priority)),
+        demand=Demand(cpu=rng.choice((1, 1, 1, 2)), memory=rng.choice((0, 0, 3, 5))),
+        executor="sim",
+    )
+    if rng.random() < 0.05:
+        step = replace(step, window=Window(time(9, 30), time(16), "America/New_York", "XNYS"))
+    return step
+
+
+def _axis(rng: Random, name: str) -> Axis:
+    return Axis(name, tuple(range(rng.randint(1, 3))))
+
+
+def _retry(rng: Random) -> Retry:
+    return Retry(
+        attempts=rng.choice((1, 1, 2, 3)),
+        delay=timedelta(seconds=rng.choice((0, 1, 20))),
+        backoff=rng.choice((1.0, 2.0)),
+        max_delay=timedelta(seconds=60),
+        on=rng.choice((frozenset(FailureKind), frozenset({FailureKind.EXIT, FailureKind.LOST}))),
+    )

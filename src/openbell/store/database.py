@@ -1,0 +1,93 @@
+"""Opening a database: pragmas, transactions, the schema's version."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from openbell.errors import StoreError
+from openbell.store.tables import metadata
+
+READING = {"openbell_reading": True}
+"""Execution option of connections that never write: their transactions do not queue."""
+
+REVISION = "0001"
+"""The schema that this version of openbell reads and writes: the newest file in `migrations/`."""
+
+
+def connect(url: str, durability: str) -> sa.Engine:
+    """An engine. `durability`: `process` survives a crash of ours, `power` one of the machine."""
+    engine = sa.create_engine(url)
+    if engine.dialect.name == "sqlite":
+        _tune(engine, {"process": "NORMAL", "power": "FULL"}[durability])
+    return engine
+
+
+def _tune(engine: sa.Engine, synchronous: str) -> None:
+    @sa.event.listens_for(engine, "connect")
+    def _connected(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # we begin transactions ourselves
+        for pragma in (
+            "busy_timeout = 5000",
+            "journal_mode = WAL",
+            f"synchronous = {synchronous}",
+            "foreign_keys = ON",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @sa.event.listens_for(engine, "begin")
+    def _begun(connection: sa.Connection) -> None:
+        reading = connection.get_execution_options().get("openbell_reading")
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+def migrate(engine: sa.Engine) -> None:
+    """Create the schema, or bring it to `REVISION`. Raises `StoreError` when it is newer than we are."""
+    with engine.connect() as connection:
+        found = _revision(connection)
+    if found == REVISION:
+        return
+    if found is not None and found > REVISION:
+        raise StoreError(
+            f"the store was written by a newer openbell (schema {found}, this one knows {REVISION})",
+            hint="install the newer version again",
+        )
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        if found is None and _revision(connection) is None:
+            metadata.create_all(connection)  # what the migrations come to, without walking them
+            command.stamp(config, "head")
+        else:
+            command.upgrade(config, "head")
+
+
+def _revision(connection: sa.Connection) -> str | None:
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
+    return found
+
+
+def unusable(url: str, error: Exception) -> StoreError:
+    where = Path(sa.make_url(url).database or "").name
+    return StoreError(
+        f"the store {where} cannot be opened: {cause(error)}",
+        hint="is it a database of openbell, on a local disk, writable by you?",
+    )
+
+
+def cause(error: Exception) -> str:
+    """The first line of what the database itself said."""
+    return str(getattr(error, "orig", None) or error).splitlines()[0]
+
+
+def is_locked(error: Exception) -> bool:
+    """Whether somebody else holds the database."""
+    return isinstance(error, sa.exc.OperationalError) and "locked" in str(error.orig)

@@ -1,0 +1,97 @@
+"""Builds a run's record from rows: the counterpart of `projection`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from openbell.core.model import Run
+from openbell.core.state import DELAYED, Group, Live, RunRecord
+from openbell.core.states import FailureKind, RunState, StopReason, TaskState
+from openbell.store.codec import decode_pipeline
+
+TaskRow = tuple[str, int, int, int, int, datetime | None, str | None]
+"""step, cell, state, tries, base, not_before, kind"""
+
+
+def build(
+    run: Any,
+    groups: Iterable[Any],
+    tasks: Iterable[TaskRow],
+    live: Iterable[Any],
+    elapsed: Iterable[float],
+) -> RunRecord:
+    """The record of one run. `live`: rows of attempts without an end; `elapsed`: seconds of the others."""
+    record = RunRecord(
+        Run(run["id"], decode_pipeline(run["definition"]), run["digest"], run["opened_at"], run["origin"])
+    )
+    record.paused = run["paused"]
+    state = RunState(run["state"])
+    record.outcome = state if state.final else None
+    for row in groups:
+        step = record.run.pipeline.step(row["step"])
+        record.groups[row["step"]] = Group(step, TaskState(row["rest"]))
+    for step_name, cell, code, tries, base, not_before, kind in tasks:
+        _restore(record.groups[step_name], cell, code, tries, base, not_before, kind)
+    for row in live:
+        _revive(record.groups[row["step"]], row)
+    for seconds in elapsed:
+        record.durations.add(seconds)
+    return record
+
+
+def _restore(
+    group: Group, cell: int, code: int, tries: int, base: int, not_before: datetime | None, kind: str | None
+) -> None:
+    group.tries[cell] = tries
+    if base:
+        group.base[cell] = base
+    group.put(cell, TaskState(code), not_before)
+    if kind and code == TaskState.FAILED:
+        group.kinds[cell] = FailureKind(kind)
+
+
+def _revive(group: Group, row: Any) -> None:
+    state = group.state(row["cell"])
+    if not state.live or group.tries[row["cell"]] != row["attempt"]:
+        return
+    group.live[row["cell"]] = Live(
+        attempt=row["attempt"],
+        state=state,
+        since=row["decided_at"],
+        started=row["started_at"],
+        handle=row["handle"] or "",
+        stop=StopReason(row["stop"]) if row["stop"] else None,
+        unreachable_since=datetime.fromisoformat(row["unreachable"]) if row["unreachable"] else None,
+    )
+
+
+def snapshot(record: RunRecord) -> dict[str, Any]:
+    """Everything about a record that has to survive a restart, as comparable data (for the laws)."""
+    return {
+        "run": record.run,
+        "paused": record.paused,
+        "outcome": record.outcome,
+        "durations": (record.durations.buckets, record.durations.count),
+        "groups": {name: _group(group) for name, group in record.groups.items()},
+    }
+
+
+def _group(group: Group) -> dict[str, Any]:
+    codes = bytes(TaskState.WAITING if code == DELAYED else code for code in group.codes)
+    live = {
+        cell: (a.attempt, a.state, a.since, a.started, a.handle, a.stop, a.unreachable_since)
+        for cell, a in group.live.items()
+    }
+    counts = {state: group.count(state) for state in TaskState}
+    base = {cell: base for cell, base in group.base.items() if base}
+    return {
+        "codes": codes,
+        "tries": group.tries.tolist(),
+        "base": base,
+        "due": dict(group.due),
+        "live": live,
+        "kinds": dict(group.kinds),
+        "counts": counts,
+    }

@@ -1,0 +1,178 @@
+"""A store in memory: a peer of the SQL one, for simulation and for runs that need no past.
+
+It keeps the same rows, not the objects that they came from, so loading from it proves as much.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from openbell.core.events import Answer, Event
+from openbell.core.model import AttemptKey, Run, TaskKey, run_name
+from openbell.core.requests import Request
+from openbell.core.state import Limits, RunRecord, State
+from openbell.core.states import FailureKind, RunState, TaskState
+from openbell.errors import Fenced
+from openbell.store.codec import decode_request, encode_request
+from openbell.store.loader import TaskRow, build
+from openbell.store.projection import NEWEST_WINS, Changes, Row, Sweep, project
+from openbell.store.records import AttemptInfo, Lease, RunInfo, TaskInfo
+from openbell.store.rows import Namespace, attempt_info, run_info
+
+
+class MemoryStore:
+    """Rows in dictionaries."""
+
+    def __init__(self) -> None:
+        self._epoch = 0
+        self._journal: list[tuple[int, Event]] = []
+        self._runs: dict[str, Row] = {}
+        self._groups: dict[tuple[str, str], Row] = {}
+        self._tasks: dict[TaskKey, Row] = {}
+        self._attempts: dict[AttemptKey, Row] = {}
+        self._requests: dict[str, Row] = {}
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+    # ── the leader's side ────────────────────────────────────────────────────────────────────
+
+    def lead(self, holder: str, at: datetime) -> Lease:  # noqa: ARG002
+        self._epoch += 1
+        return Lease(self._epoch, self.last())
+
+    def append(self, epoch: int, first: int, events: Sequence[Event], state: State) -> None:
+        if epoch != self._epoch:
+            raise Fenced(f"engine {self._epoch} has taken the lead from engine {epoch}")
+        if self.last() >= first:
+            return
+        self._journal.extend(enumerate(events, first))
+        self._apply(project(events, state))
+
+    def load(self, limits: Limits) -> State:
+        state = State(limits)
+        for run_id, row in sorted(self._runs.items(), key=lambda item: (item[1]["opened_at"], item[0])):
+            if not RunState(row["state"]).final:
+                state.runs[run_id] = self._record(row)
+        for row in sorted(self._requests.values(), key=lambda row: row["at"]):
+            if row["taken"] and row["answered_at"] is None:
+                state.requests[row["id"]] = (decode_request(row["request"]), row["run"])
+        state.epoch = self._epoch
+        return state
+
+    # ── everybody's side ─────────────────────────────────────────────────────────────────────
+
+    def ask(self, request_id: str, request: Request, at: datetime) -> None:
+        row = {"id": request_id, "at": at, "request": encode_request(request), "run": None}
+        self._requests.setdefault(request_id, {**row, "taken": False, "answered_at": None})
+
+    def asked(self) -> list[tuple[str, Request]]:
+        rows = sorted((row["at"], row["id"]) for row in self._requests.values() if not row["taken"])
+        return [(key, decode_request(self._requests[key]["request"])) for _, key in rows]
+
+    def answer(self, request_id: str) -> Answer | None:
+        row = self._requests.get(request_id)
+        if row is None or row["answered_at"] is None:
+            return None
+        return Answer(row["answered_at"], request_id, row["accepted"], row["message"], row["run"])
+
+    def run(self, run_id: str) -> RunRecord | None:
+        row = self._runs.get(run_id)
+        return self._record(row) if row else None
+
+    def newest(self, name: str, digest: str | None = None) -> str | None:
+        found = [row for row in self._newest_first(name) if digest in (None, row["digest"])]
+        return str(found[0]["id"]) if found else None
+
+    def next_key(self, name: str) -> int:
+        keys = [int(run_name(row["id"])[1]) for row in self._runs.values() if row["name"] == name]
+        return max(keys, default=0) + 1
+
+    def runs(self, name: str | None = None, limit: int = 100) -> list[RunInfo]:
+        return [run_info(Namespace(row)) for row in self._newest_first(name)[:limit]]
+
+    def info(self, run_id: str) -> RunInfo | None:
+        row = self._runs.get(run_id)
+        return run_info(Namespace(row)) if row else None
+
+    def tasks(self, run_id: str) -> Iterator[TaskInfo]:
+        for key, row in sorted(self._tasks.items()):
+            if key.run == run_id:
+                kind = FailureKind(row["kind"]) if row["kind"] else None
+                state = TaskState(row["state"])
+                yield TaskInfo(key, state, row["tries"], kind, row["not_before"], row["finished_at"])
+
+    def attempts(self, run_id: str, *, last_only: bool = False) -> Iterator[AttemptInfo]:
+        for key, row in sorted(self._attempts.items()):
+            newest = key.attempt == self._tasks[key.task]["tries"]
+            if key.run == run_id and (newest or not last_only):
+                yield attempt_info(Namespace(row))
+
+    def journal(
+        self, after: int = 0, run_id: str | None = None, limit: int = 1000
+    ) -> list[tuple[int, Event]]:
+        found = (entry for entry in self._journal if entry[0] > after)
+        return [entry for entry in found if run_id is None or run_id == _about(entry[1])][:limit]
+
+    def last(self) -> int:
+        return self._journal[-1][0] if self._journal else 0
+
+    def epoch(self) -> int:
+        return self._epoch
+
+    # ── inside ───────────────────────────────────────────────────────────────────────────────
+
+    def _newest_first(self, name: str | None) -> list[Row]:
+        rows = [row for row in self._runs.values() if name in (None, row["name"])]
+        return sorted(rows, key=lambda row: (row["opened_at"], int(run_name(row["id"])[1])), reverse=True)
+
+    def _record(self, row: Row) -> RunRecord:
+        run_id = row["id"]
+        groups = [group for key, group in self._groups.items() if key[0] == run_id]
+        tasks: list[TaskRow] = [
+            (t["step"], t["cell"], t["state"], t["tries"], t["base"], t["not_before"], t["kind"])
+            for key, t in self._tasks.items()
+            if key.run == run_id
+        ]
+        attempts = [attempt for key, attempt in self._attempts.items() if key.run == run_id]
+        live = [attempt for attempt in attempts if attempt["ended_at"] is None]
+        elapsed = [a["elapsed"] for a in attempts if a["elapsed"] is not None]
+        return build(row, groups, tasks, live, elapsed)
+
+    def _apply(self, changes: Changes) -> None:
+        for row in changes.requested:
+            self._requests.setdefault(row["id"], {**row, "answered_at": None})
+            self._requests[row["id"]] |= {"taken": True, "run": row["run"]}
+        self._runs |= {row["id"]: dict(row) for row in changes.opened}
+        self._groups |= {(row["run"], row["step"]): dict(row) for row in changes.groups}
+        for sweep in changes.sweeps:
+            self._sweep(sweep)
+        for run_id, row in changes.runs.items():
+            self._runs[run_id] |= row
+        self._tasks |= {key: dict(row) for key, row in changes.tasks.items()}
+        for (task, attempt), row in changes.attempts.items():
+            known = self._attempts.setdefault(AttemptKey(*task, attempt), dict(row))
+            for name, value in row.items():
+                if value is not None and (known[name] is None or name in NEWEST_WINS):
+                    known[name] = value
+        for row in changes.answered:
+            self._requests[row["key"]] |= row
+
+    def _sweep(self, sweep: Sweep) -> None:
+        reopening = sweep.to is TaskState.WAITING
+        for key, row in self._tasks.items():
+            if (key.run, key.step) == (sweep.run, sweep.step) and row["state"] in sweep.states:
+                row |= {"state": int(sweep.to), "not_before": None, "kind": None}
+                row |= {"base": row["tries"], "finished_at": None} if reopening else {"finished_at": sweep.at}
+        group = self._groups[sweep.run, sweep.step]
+        if group["rest"] in sweep.states:
+            group |= {"rest": int(sweep.to), "reason": sweep.reason}
+
+
+def _about(event: Event) -> str | None:
+    task = getattr(event, "task", None)
+    run = getattr(event, "run", None)
+    if task is not None:
+        return str(task.run)
+    return run.id if isinstance(run, Run) else run

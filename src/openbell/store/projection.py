@@ -1,0 +1,222 @@
+"""Which rows a batch of events touches. Every store writes the same rows; none decides anything.
+
+The rows of tasks are snapshots of the state after the batch, so a task that starts and ends within
+one batch is written once. What happens to a whole step at once (skip, cancel, reopen) stays one
+statement: cells that never had a row of their own share the `rest` state of their group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from openbell.core.events import (
+    Amend,
+    Answer,
+    Cancel,
+    CloseRun,
+    Event,
+    Exited,
+    Led,
+    Lost,
+    OpenRun,
+    Pause,
+    Reached,
+    Refused,
+    Reopen,
+    Requested,
+    Resume,
+    Skip,
+    Start,
+    Started,
+    Stop,
+    Unreachable,
+)
+from openbell.core.model import TaskKey
+from openbell.core.retry import failure
+from openbell.core.state import State
+from openbell.core.states import TaskState
+from openbell.store.codec import encode_pipeline, encode_request, encode_value
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """A bulk move: every cell of the step in one of `states` goes to `to`."""
+
+    run: str
+    step: str
+    states: tuple[TaskState, ...]
+    to: TaskState
+    at: datetime
+    reason: str
+
+
+@dataclass(slots=True)
+class Changes:
+    """Rows to write, in this order: opened, runs, groups, sweeps, tasks, attempts, requests."""
+
+    opened: list[Row] = field(default_factory=list)
+    groups: list[Row] = field(default_factory=list)
+    sweeps: list[Sweep] = field(default_factory=list)
+    runs: dict[str, Row] = field(default_factory=dict)
+    tasks: dict[TaskKey, Row] = field(default_factory=dict)
+    attempts: dict[tuple[TaskKey, int], Row] = field(default_factory=dict)
+    requested: list[Row] = field(default_factory=list)
+    answered: list[Row] = field(default_factory=list)
+
+
+def project(events: Sequence[Event], state: State) -> Changes:
+    """The rows that these events touch, as of `state`, the state after them."""
+    changes = Changes()
+    for event in events:
+        _touch(changes, event, state)
+    return changes
+
+
+def _touch(changes: Changes, event: Event, state: State) -> None:
+    match event:
+        case Start() | Started() | Stop() | Exited() | Refused() | Lost() | Unreachable() | Reached():
+            _attempt(changes, event)
+            _task(changes, event.task, state, event.at)
+        case Skip():
+            sweep = Sweep(
+                event.run, event.step, (TaskState.WAITING,), TaskState.SKIPPED, event.at, event.reason
+            )
+            changes.sweeps.append(sweep)
+        case Cancel(cell=None):
+            states = (TaskState.WAITING,)
+            changes.sweeps.append(
+                Sweep(event.run, event.step, states, TaskState.CANCELLED, event.at, event.reason)
+            )
+        case Reopen(cell=None):
+            changes.sweeps.append(
+                Sweep(event.run, event.step, event.states, TaskState.WAITING, event.at, event.reason)
+            )
+            _run(changes, event.run, state, event.at)
+        case Cancel(cell=int(cell)) | Reopen(cell=int(cell)):
+            _task(changes, TaskKey(event.run, event.step, cell), state, event.at)
+            _run(changes, event.run, state, event.at)
+        case Requested():
+            row = {"id": event.id, "at": event.at, "request": encode_request(event.request), "run": event.run}
+            changes.requested.append(row)
+        case Answer():
+            row = {"key": event.request, "answered_at": event.at, "accepted": event.accepted}
+            changes.answered.append({**row, "message": event.message, "run": event.run})
+        case OpenRun():
+            _open(changes, event, state)
+        case Led():
+            for run_id in state.runs:
+                _run(changes, run_id, state, event.at)
+        case Pause() | Resume() | Amend() | CloseRun():
+            _run(changes, event.run, state, event.at)
+
+
+def _open(changes: Changes, event: OpenRun, state: State) -> None:
+    run = event.run
+    pipeline = run.pipeline
+    changes.opened.append(
+        {
+            "id": run.id,
+            "name": pipeline.name,
+            "digest": run.digest,
+            "opened_at": run.opened_at,
+            "origin": run.origin,
+            "size": pipeline.size,
+        }
+    )
+    for step in pipeline:
+        changes.groups.append(
+            {"run": run.id, "step": step.name, "cells": len(step.matrix), "rest": 0, "reason": ""}
+        )
+    _run(changes, run.id, state, event.at)
+
+
+def _run(changes: Changes, run_id: str, state: State, at: datetime) -> None:
+    record = state.runs.get(run_id)
+    if record is not None:
+        pipeline = record.run.pipeline
+        changes.runs[run_id] = {
+            "key": run_id,
+            "title": pipeline.title,
+            "definition": encode_pipeline(pipeline),
+            "state": record.state.value,
+            "paused": record.paused,
+            "closed_at": at if record.outcome else None,
+        }
+
+
+def _task(changes: Changes, task: TaskKey, state: State, at: datetime) -> None:
+    record = state.runs.get(task.run)
+    if record is None:
+        return
+    group = record.groups[task.step]
+    found = group.state(task.cell)
+    kind = group.kinds.get(task.cell)
+    changes.tasks[task] = {
+        "run": task.run,
+        "step": task.step,
+        "cell": task.cell,
+        "state": int(found),
+        "tries": group.tries[task.cell],
+        "base": group.base.get(task.cell, 0),
+        "not_before": group.due.get(task.cell),
+        "kind": kind.value if kind else None,
+        "finished_at": at if found.final else None,
+    }
+
+
+NEWEST_WINS = frozenset({"unreachable"})
+"""Columns of attempts that later events overwrite; all others are known once."""
+
+_ATTEMPT: Row = {
+    "decided_at": None,
+    "started_at": None,
+    "ended_at": None,
+    "handle": None,
+    "stop": None,
+    "unreachable": None,
+    "kind": None,
+    "error": None,
+    "elapsed": None,
+    "exit": None,
+    "result": None,
+}
+
+
+def _attempt(
+    changes: Changes,
+    event: Start | Started | Stop | Exited | Refused | Lost | Unreachable | Reached,
+) -> None:
+    """Merge what the event tells of its attempt into the row; what is known already stays."""
+    key = (event.task, event.attempt)
+    row = changes.attempts.get(key)
+    if row is None:
+        task = {"run": event.task.run, "step": event.task.step, "cell": event.task.cell}
+        row = changes.attempts[key] = {**task, "attempt": event.attempt, **_ATTEMPT}
+    match event:
+        case Start():
+            row["decided_at"] = event.at
+        case Started():
+            row["started_at"] = row["started_at"] or event.at
+            row["handle"] = row["handle"] or event.handle
+        case Stop():
+            row["stop"] = event.reason.value
+        case Unreachable():
+            row["unreachable"] = event.at.isoformat()
+        case Reached():
+            row["unreachable"] = ""
+        case Exited():
+            row["ended_at"] = event.at
+            row["elapsed"] = event.exit.elapsed
+            row["error"] = event.exit.error
+            row["exit"] = encode_value(event.exit)
+            row["result"] = encode_value(event.result) if event.result else None
+        case Refused() | Lost():
+            row["ended_at"] = event.at
+            row["error"] = event.reason
+    if isinstance(event, Exited | Refused | Lost) and (kind := failure(event)):
+        row["kind"] = kind.value

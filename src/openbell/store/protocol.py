@@ -1,0 +1,93 @@
+"""The protocol of every store. One contract suite runs against all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from openbell.core.events import Answer, Event
+from openbell.core.requests import Request
+from openbell.core.state import Limits, RunRecord, State
+from openbell.store.records import AttemptInfo, Lease, RunInfo, TaskInfo
+
+
+class Store(Protocol):
+    """Where the journal and its projections live."""
+
+    # ── the leader's side ────────────────────────────────────────────────────────────────────
+
+    def lead(self, holder: str, at: datetime) -> Lease:
+        """Take the lead: a new epoch. Whoever led before can write no more."""
+        ...
+
+    def append(self, epoch: int, first: int, events: Sequence[Event], state: State) -> None:
+        """Record the events, numbered from `first`, and the rows they touch, in one transaction.
+
+        `state` is the state after them. Appending the same events again changes nothing, so a caller
+        whose commit failed simply tries again. Raises `Fenced` when the epoch is not the current one,
+        `StoreError` when the store cannot be written.
+        """
+        ...
+
+    def load(self, limits: Limits) -> State:
+        """The state as of the last append: every run that is not final, and the pending requests."""
+        ...
+
+    # ── everybody's side ─────────────────────────────────────────────────────────────────────
+
+    def ask(self, request_id: str, request: Request, at: datetime) -> None:
+        """Leave a request for the engine. The same id again changes nothing."""
+        ...
+
+    def asked(self) -> list[tuple[str, Request]]:
+        """Requests without an answer that no engine has taken up yet, oldest first."""
+        ...
+
+    def answer(self, request_id: str) -> Answer | None:
+        """The answer to a request, once there is one."""
+        ...
+
+    def run(self, run_id: str) -> RunRecord | None:
+        """One run with the states of all its tasks, final or not."""
+        ...
+
+    def newest(self, name: str, digest: str | None = None) -> str | None:
+        """Id of the newest run of this pipeline (and digest)."""
+        ...
+
+    def next_key(self, name: str) -> int:
+        """The number of the next run of this pipeline, from 1."""
+        ...
+
+    def runs(self, name: str | None = None, limit: int = 100) -> list[RunInfo]:
+        """Runs, newest first."""
+        ...
+
+    def info(self, run_id: str) -> RunInfo | None:
+        """One run without its tasks."""
+        ...
+
+    def tasks(self, run_id: str) -> Iterator[TaskInfo]:
+        """The touched tasks of a run, by step and cell."""
+        ...
+
+    def attempts(self, run_id: str, *, last_only: bool = False) -> Iterator[AttemptInfo]:
+        """Attempts of a run, by step, cell and number; `last_only`: the newest of each task."""
+        ...
+
+    def journal(
+        self, after: int = 0, run_id: str | None = None, limit: int = 1000
+    ) -> list[tuple[int, Event]]:
+        """Journal entries with a number above `after`, in order."""
+        ...
+
+    def last(self) -> int:
+        """Number of the newest journal entry."""
+        ...
+
+    def epoch(self) -> int:
+        """The current epoch; 0 before anybody led."""
+        ...
+
+    def close(self) -> None: ...

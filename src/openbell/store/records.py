@@ -1,0 +1,64 @@
+"""What the store tells about the past, as frozen records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from openbell.core.events import Exit
+from openbell.core.model import AttemptKey, TaskKey
+from openbell.core.states import FailureKind, RunState, StopReason, TaskState
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to write. `last` is the number of the newest journal entry."""
+
+    epoch: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunInfo:
+    """A run without its tasks."""
+
+    id: str
+    name: str
+    title: str
+    digest: str
+    state: RunState
+    paused: str
+    opened_at: datetime
+    closed_at: datetime | None
+    size: int
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaskInfo:
+    """A task that has been touched; one that never was has no record."""
+
+    key: TaskKey
+    state: TaskState
+    attempts: int
+    kind: FailureKind | None
+    not_before: datetime | None
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptInfo:
+    """One attempt, from its start to its end."""
+
+    key: AttemptKey
+    decided_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    handle: str
+    stop: StopReason | None
+    kind: FailureKind | None
+    error: str
+    exit: Exit | None
+    result: Mapping[str, Any] = field(default_factory=dict)

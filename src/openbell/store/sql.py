@@ -1,0 +1,230 @@
+"""The SQL store: SQLAlchemy Core, one transaction per turn, no policy.
+
+SQLite runs in WAL mode and begins every write with BEGIN IMMEDIATE, so writers queue instead of
+failing. Batches are numbered by the engine: one that is there already is not written twice.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+import stamina
+
+from openbell.core.events import Answer, Event
+from openbell.core.model import TaskKey
+from openbell.core.requests import Request
+from openbell.core.state import Limits, RunRecord, State
+from openbell.core.states import FailureKind, RunState, TaskState
+from openbell.errors import Fenced, StoreError
+from openbell.store import tables
+from openbell.store.codec import decode_event, decode_pipeline, decode_request, encode_request
+from openbell.store.database import READING, cause, connect, is_locked, migrate, unusable
+from openbell.store.loader import build
+from openbell.store.projection import project
+from openbell.store.records import AttemptInfo, Lease, RunInfo, TaskInfo
+from openbell.store.rows import attempt_info, journal_row, run_info
+from openbell.store.statements import ELAPSED, GROUPS, HEAD, LIVE, TASKS, UPSERT_LEASE, apply, insert, key_of
+
+_PATIENCE = 30.0  # seconds that a locked database is waited for
+
+
+class SqlStore:
+    """A store in a database. `url` is SQLAlchemy's; `durability` is `process` or `power`."""
+
+    def __init__(self, url: str, *, durability: str = "process") -> None:
+        self._engine = connect(url, durability)
+        try:
+            migrate(self._engine)
+            self._writer = self._engine.connect()
+            self._reader = self._engine.connect().execution_options(**READING)
+        except sa.exc.SQLAlchemyError as error:
+            raise unusable(url, error) from error
+
+    def close(self) -> None:
+        self._writer.close()
+        self._reader.close()
+        self._engine.dispose()
+
+    # ── the leader's side ────────────────────────────────────────────────────────────────────
+
+    def lead(self, holder: str, at: datetime) -> Lease:
+        with self._write() as connection:
+            epoch = (connection.scalar(sa.select(tables.lease.c.epoch)) or 0) + 1
+            row = {"id": 1, "epoch": epoch, "holder": holder, "since": at}
+            connection.execute(UPSERT_LEASE, row)
+            return Lease(epoch, self._last(connection))
+
+    def append(self, epoch: int, first: int, events: Sequence[Event], state: State) -> None:
+        if not events:
+            return
+        changes = project(events, state)
+        rows = [journal_row(first + n, event) for n, event in enumerate(events)]
+        with self._write() as connection:
+            current, last = connection.execute(HEAD).one()
+            if current != epoch:
+                raise Fenced(f"engine {current} has taken the lead from engine {epoch}")
+            if last >= first:
+                return
+            connection.execute(tables.journal.insert(), rows)
+            apply(connection, changes)
+
+    def load(self, limits: Limits) -> State:
+        state = State(limits)
+        active = [state_.value for state_ in RunState if not state_.final]
+        chosen = sa.select(tables.runs).where(tables.runs.c.state.in_(active))
+        for row in self._read(chosen.order_by(tables.runs.c.opened_at, tables.runs.c.id)):
+            state.runs[row.id] = self._record(row)
+        pending = sa.select(tables.requests).where(
+            tables.requests.c.taken, tables.requests.c.answered_at.is_(None)
+        )
+        for row in self._read(pending.order_by(tables.requests.c.at)):
+            state.requests[row.id] = (decode_request(row.request), row.run)
+        state.epoch = self.epoch()
+        return state
+
+    # ── everybody's side ─────────────────────────────────────────────────────────────────────
+
+    def ask(self, request_id: str, request: Request, at: datetime) -> None:
+        row = {"id": request_id, "at": at, "request": encode_request(request), "taken": False}
+        with self._write() as connection:
+            connection.execute(insert(tables.requests).on_conflict_do_nothing(), row)
+
+    def asked(self) -> list[tuple[str, Request]]:
+        chosen = sa.select(tables.requests).where(~tables.requests.c.taken)
+        rows = self._read(chosen.order_by(tables.requests.c.at, tables.requests.c.id))
+        return [(row.id, decode_request(row.request)) for row in rows]
+
+    def answer(self, request_id: str) -> Answer | None:
+        chosen = sa.select(tables.requests).where(tables.requests.c.id == request_id)
+        for row in self._read(chosen):
+            if row.answered_at:
+                return Answer(row.answered_at, row.id, row.accepted, row.message, row.run)
+        return None
+
+    def run(self, run_id: str) -> RunRecord | None:
+        rows = self._read(sa.select(tables.runs).where(tables.runs.c.id == run_id))
+        return self._record(rows[0]) if rows else None
+
+    def newest(self, name: str, digest: str | None = None) -> str | None:
+        chosen = sa.select(tables.runs.c.id).where(tables.runs.c.name == name)
+        if digest is not None:
+            chosen = chosen.where(tables.runs.c.digest == digest)
+        ordered = chosen.order_by(tables.runs.c.opened_at.desc(), key_of(tables.runs.c.id).desc())
+        rows = self._read(ordered.limit(1))
+        return rows[0].id if rows else None
+
+    def next_key(self, name: str) -> int:
+        chosen = sa.select(sa.func.max(key_of(tables.runs.c.id))).where(tables.runs.c.name == name)
+        return int(self._read(chosen)[0][0] or 0) + 1
+
+    def runs(self, name: str | None = None, limit: int = 100) -> list[RunInfo]:
+        chosen = sa.select(tables.runs)
+        if name is not None:
+            chosen = chosen.where(tables.runs.c.name == name)
+        ordered = chosen.order_by(tables.runs.c.opened_at.desc(), key_of(tables.runs.c.id).desc())
+        return [run_info(row) for row in self._read(ordered.limit(limit))]
+
+    def info(self, run_id: str) -> RunInfo | None:
+        rows = self._read(sa.select(tables.runs).where(tables.runs.c.id == run_id))
+        return run_info(rows[0]) if rows else None
+
+    def tasks(self, run_id: str) -> Iterator[TaskInfo]:
+        chosen = sa.select(tables.tasks).where(tables.tasks.c.run == run_id)
+        for row in self._read(chosen.order_by(tables.tasks.c.step, tables.tasks.c.cell)):
+            yield TaskInfo(
+                key=TaskKey(row.run, row.step, row.cell),
+                state=TaskState(row.state),
+                attempts=row.tries,
+                kind=FailureKind(row.kind) if row.kind else None,
+                not_before=row.not_before,
+                finished_at=row.finished_at,
+            )
+
+    def attempts(self, run_id: str, *, last_only: bool = False) -> Iterator[AttemptInfo]:
+        table = tables.attempts
+        chosen = sa.select(table).where(table.c.run == run_id)
+        if last_only:
+            of_task = (tables.tasks.c.run == table.c.run) & (tables.tasks.c.step == table.c.step)
+            newest = (tables.tasks.c.cell == table.c.cell) & (tables.tasks.c.tries == table.c.attempt)
+            chosen = chosen.join(tables.tasks, of_task & newest)
+        for row in self._read(chosen.order_by(table.c.step, table.c.cell, table.c.attempt)):
+            yield attempt_info(row)
+
+    def journal(
+        self, after: int = 0, run_id: str | None = None, limit: int = 1000
+    ) -> list[tuple[int, Event]]:
+        chosen = sa.select(tables.journal).where(tables.journal.c.seq > after)
+        if run_id is not None:
+            chosen = chosen.where(tables.journal.c.run == run_id)
+        rows = self._read(chosen.order_by(tables.journal.c.seq).limit(limit))
+        return [(row.seq, self._event(row)) for row in rows]
+
+    def last(self) -> int:
+        with self._snapshot() as connection:
+            return self._last(connection)
+
+    def epoch(self) -> int:
+        rows = self._read(sa.select(tables.lease.c.epoch))
+        return rows[0].epoch if rows else 0
+
+    # ── inside ───────────────────────────────────────────────────────────────────────────────
+
+    @contextmanager
+    def _write(self) -> Iterator[sa.Connection]:
+        """A transaction that waits for its turn; locked for too long or broken: `StoreError`."""
+        try:
+            for attempt in stamina.retry_context(on=is_locked, attempts=None, timeout=_PATIENCE):
+                with attempt:
+                    transaction = self._writer.begin()
+            with transaction:
+                yield self._writer
+        except sa.exc.SQLAlchemyError as error:
+            raise StoreError(
+                f"the store could not be written: {cause(error)}",
+                hint="nothing is lost: running tasks go on; free the disk or the lock and run again",
+            ) from error
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[sa.Connection]:
+        """One consistent view over several reads."""
+        try:
+            with self._reader.begin():
+                yield self._reader
+        except sa.exc.SQLAlchemyError as error:
+            raise StoreError(f"the store could not be read: {cause(error)}") from error
+
+    def _read(self, query: sa.Select[Any]) -> Sequence[Any]:
+        with self._snapshot() as connection:
+            return connection.execute(query).all()
+
+    def _last(self, connection: sa.Connection) -> int:
+        return connection.scalar(sa.select(sa.func.max(tables.journal.c.seq))) or 0
+
+    def _record(self, row: Any) -> RunRecord:
+        by_run = {"run": row.id}
+        with self._snapshot() as connection:
+            groups = connection.execute(GROUPS, by_run).mappings().all()
+            live = connection.execute(LIVE, by_run).mappings().all()
+            elapsed = connection.execute(ELAPSED, by_run).scalars().all()
+            tasks = connection.execute(TASKS, by_run)
+            return build(row._mapping, groups, tasks, live, elapsed)
+
+    def _event(self, row: Any) -> Event:
+        apart: Any = None
+        match row.kind:
+            case "OpenRun":
+                record = self.run(row.run)
+                apart = record.run if record else None
+            case "Amend":
+                chosen = sa.select(tables.runs.c.definition).where(tables.runs.c.id == row.run)
+                apart = decode_pipeline(self._read(chosen)[0].definition)
+            case "Requested":
+                about = json.loads(row.data)["id"]
+                chosen = sa.select(tables.requests.c.request).where(tables.requests.c.id == about)
+                apart = decode_request(self._read(chosen)[0].request)
+        return decode_event(row.kind, row._mapping, row.data, apart)

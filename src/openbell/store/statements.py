@@ -1,0 +1,142 @@
+"""The statements that are executed every turn, and how a batch of changes is written with them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
+
+from openbell.core.states import RunState, TaskState
+from openbell.store import tables
+from openbell.store.projection import NEWEST_WINS, Changes, Sweep
+
+
+def insert(table: sa.Table) -> sqlite.Insert:
+    """An insert that can handle conflicts."""
+    return sqlite.insert(table)
+
+
+def _upsert(table: sa.Table, *keys: str) -> sqlite.Insert:
+    """Insert or overwrite."""
+    statement = insert(table)
+    values = {column.name: statement.excluded[column.name] for column in table.c if column.name not in keys}
+    return statement.on_conflict_do_update(index_elements=list(keys), set_=values)
+
+
+def _merge(table: sa.Table, *keys: str) -> sa.Update:
+    """Update by key (bound as `key_...`): what is known stays, but for the columns in `NEWEST_WINS`."""
+    values = {}
+    for column in table.c:
+        if column.name not in keys:
+            new = sa.bindparam(column.name, type_=column.type)
+            order = (new, column) if column.name in NEWEST_WINS else (column, new)
+            values[column.name] = sa.func.coalesce(*order)
+    return (
+        sa.update(table).where(*(table.c[key] == sa.bindparam(f"key_{key}") for key in keys)).values(values)
+    )
+
+
+def key_of(run_id: sa.Column[str]) -> Any:
+    """The number at the end of a run id, as SQL."""
+    return sa.cast(sa.func.substr(run_id, sa.func.length(tables.runs.c.name) + 2), sa.Integer)
+
+
+_last_entry = sa.select(sa.func.coalesce(sa.func.max(tables.journal.c.seq), 0)).scalar_subquery()
+
+HEAD = sa.select(tables.lease.c.epoch, _last_entry)
+"""Who leads, and how far the journal is."""
+
+UPSERT_LEASE = _upsert(tables.lease, "id")
+
+_by_run: sa.BindParameter[str] = sa.bindparam("run")
+GROUPS = sa.select(tables.groups).where(tables.groups.c.run == _by_run)
+TASKS = sa.select(
+    tables.tasks.c.step,
+    tables.tasks.c.cell,
+    tables.tasks.c.state,
+    tables.tasks.c.tries,
+    tables.tasks.c.base,
+    tables.tasks.c.not_before,
+    tables.tasks.c.kind,
+).where(tables.tasks.c.run == _by_run)
+LIVE = sa.select(tables.attempts).where(
+    tables.attempts.c.run == _by_run, tables.attempts.c.ended_at.is_(None)
+)
+ELAPSED = sa.select(tables.attempts.c.elapsed).where(
+    tables.attempts.c.run == _by_run, tables.attempts.c.elapsed.is_not(None)
+)
+
+_UPSERT_TASK = _upsert(tables.tasks, "run", "step", "cell")
+_ATTEMPT_KEY = ("run", "step", "cell", "attempt")
+_MERGE_ATTEMPT = _merge(tables.attempts, *_ATTEMPT_KEY)
+_UPDATE_RUN = (
+    sa.update(tables.runs)
+    .where(tables.runs.c.id == sa.bindparam("key"))
+    .values({name: sa.bindparam(name) for name in ("title", "definition", "state", "paused", "closed_at")})
+)
+_TAKEN = (
+    sa.update(tables.requests)
+    .where(tables.requests.c.id == sa.bindparam("key"))
+    .values(taken=True, run=sa.bindparam("run"))
+)
+_ANSWERED = (
+    sa.update(tables.requests)
+    .where(tables.requests.c.id == sa.bindparam("key"))
+    .values({name: sa.bindparam(name) for name in ("answered_at", "accepted", "message", "run")})
+)
+
+
+def apply(connection: sa.Connection, changes: Changes) -> None:
+    """Write the rows of one batch."""
+    if changes.requested:
+        rows = [{**row, "taken": True} for row in changes.requested]
+        connection.execute(insert(tables.requests).on_conflict_do_nothing(), rows)
+        connection.execute(_TAKEN, [{"key": row["id"], "run": row["run"]} for row in changes.requested])
+    if changes.opened:
+        blank = {"title": "", "definition": "", "state": RunState.ACTIVE.value, "paused": ""}
+        connection.execute(tables.runs.insert(), [{**row, **blank} for row in changes.opened])
+        connection.execute(tables.groups.insert(), changes.groups)
+    for sweep in changes.sweeps:
+        _sweep(connection, sweep)
+    attempts = list(changes.attempts.values())
+    ongoing = [
+        {f"key_{name}" if name in _ATTEMPT_KEY else name: value for name, value in row.items()}
+        for row in attempts
+        if row["decided_at"] is None
+    ]
+    written: tuple[tuple[Any, Sequence[Any]], ...] = (
+        (_UPDATE_RUN, list(changes.runs.values())),
+        (_UPSERT_TASK, list(changes.tasks.values())),
+        (tables.attempts.insert(), [row for row in attempts if row["decided_at"]]),
+        (_MERGE_ATTEMPT, ongoing),
+        (_ANSWERED, changes.answered),
+    )
+    for statement, batch in written:
+        if batch:
+            connection.execute(statement, batch)
+
+
+def _sweep(connection: sa.Connection, sweep: Sweep) -> None:
+    """Move all tasks of a step that are in one of the states, and the cells that have no row yet."""
+    states = [int(state) for state in sweep.states]
+    reopening = sweep.to is TaskState.WAITING
+    of_step = (tables.tasks.c.run == sweep.run) & (tables.tasks.c.step == sweep.step)
+    connection.execute(
+        sa.update(tables.tasks)
+        .where(of_step, tables.tasks.c.state.in_(states))
+        .values(
+            state=int(sweep.to),
+            not_before=None,
+            kind=None,
+            base=tables.tasks.c.tries if reopening else tables.tasks.c.base,
+            finished_at=None if reopening else sweep.at,
+        )
+    )
+    connection.execute(
+        sa.update(tables.groups)
+        .where(tables.groups.c.run == sweep.run, tables.groups.c.step == sweep.step)
+        .where(tables.groups.c.rest.in_(states))
+        .values(rest=int(sweep.to), reason=sweep.reason)
+    )

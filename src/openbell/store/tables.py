@@ -1,0 +1,143 @@
+"""The tables. The invariants of the state machine stand here a second time, as constraints."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from openbell.core.states import TaskState
+
+_FINAL = ", ".join(str(int(state)) for state in TaskState if state.final)
+
+
+class Instant(sa.types.TypeDecorator[datetime]):
+    """An aware UTC datetime: ISO text in SQLite (which has no such type), timestamptz elsewhere."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: sa.Dialect) -> Any:
+        text = dialect.name == "sqlite"
+        return dialect.type_descriptor(sa.Text() if text else sa.DateTime(timezone=True))
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> Any:
+        if value is None or dialect.name != "sqlite":
+            return value
+        return value.astimezone(UTC).isoformat(timespec="microseconds")
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
+        return datetime.fromisoformat(value) if isinstance(value, str) else value
+
+
+metadata = sa.MetaData()
+
+lease = sa.Table(
+    "lease",
+    metadata,
+    sa.Column("id", sa.Integer, sa.CheckConstraint("id = 1"), primary_key=True),
+    sa.Column("epoch", sa.Integer, nullable=False),
+    sa.Column("holder", sa.Text, nullable=False),
+    sa.Column("since", Instant, nullable=False),
+)
+
+journal = sa.Table(
+    "journal",
+    metadata,
+    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("run", sa.Text),
+    sa.Column("step", sa.Text),
+    sa.Column("cell", sa.Integer),
+    sa.Column("attempt", sa.Integer),
+    sa.Column("data", sa.Text, nullable=False),
+    sa.Index("journal_by_run", "run", "seq"),
+)
+
+runs = sa.Table(
+    "runs",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("definition", sa.Text, nullable=False),
+    sa.Column("state", sa.Text, nullable=False),
+    sa.Column("paused", sa.Text, nullable=False),
+    sa.Column("opened_at", Instant, nullable=False),
+    sa.Column("closed_at", Instant),
+    sa.Column("size", sa.Integer, nullable=False),
+    sa.Column("origin", sa.Text, nullable=False),
+    sa.CheckConstraint(
+        "(closed_at IS NOT NULL) = (state IN ('succeeded', 'partial', 'failed', 'cancelled'))",
+        name="closed_runs_are_final",
+    ),
+    sa.Index("runs_by_name", "name", "opened_at"),
+)
+
+groups = sa.Table(
+    "groups",
+    metadata,
+    sa.Column("run", sa.Text, sa.ForeignKey("runs.id"), primary_key=True),
+    sa.Column("step", sa.Text, primary_key=True),
+    sa.Column("cells", sa.Integer, nullable=False),
+    sa.Column("rest", sa.Integer, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+)
+
+tasks = sa.Table(
+    "tasks",
+    metadata,
+    sa.Column("run", sa.Text, primary_key=True),
+    sa.Column("step", sa.Text, primary_key=True),
+    sa.Column("cell", sa.Integer, primary_key=True),
+    sa.Column("state", sa.Integer, nullable=False),
+    sa.Column("tries", sa.Integer, nullable=False),
+    sa.Column("base", sa.Integer, nullable=False),
+    sa.Column("not_before", Instant),
+    sa.Column("kind", sa.Text),
+    sa.Column("finished_at", Instant),
+    sa.CheckConstraint(f"(finished_at IS NOT NULL) = (state IN ({_FINAL}))", name="finished_tasks_are_final"),
+    sa.CheckConstraint("not_before IS NULL OR state = 0", name="only_waiting_tasks_are_delayed"),
+    sa.CheckConstraint(
+        f"(kind IS NOT NULL) = (state = {int(TaskState.FAILED)})", name="failed_tasks_have_a_kind"
+    ),
+    sqlite_with_rowid=False,
+)
+
+attempts = sa.Table(
+    "attempts",
+    metadata,
+    sa.Column("run", sa.Text, primary_key=True),
+    sa.Column("step", sa.Text, primary_key=True),
+    sa.Column("cell", sa.Integer, primary_key=True),
+    sa.Column("attempt", sa.Integer, primary_key=True),
+    sa.Column("decided_at", Instant, nullable=False),
+    sa.Column("started_at", Instant),
+    sa.Column("ended_at", Instant),
+    sa.Column("handle", sa.Text),
+    sa.Column("stop", sa.Text),
+    sa.Column("unreachable", sa.Text),
+    sa.Column("kind", sa.Text),
+    sa.Column("error", sa.Text),
+    sa.Column("elapsed", sa.Float),
+    sa.Column("exit", sa.Text),
+    sa.Column("result", sa.Text),
+    sa.Index("live_attempts", "run", sqlite_where=sa.text("ended_at IS NULL")),
+    sqlite_with_rowid=False,
+)
+
+requests = sa.Table(
+    "requests",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("request", sa.Text, nullable=False),
+    sa.Column("taken", sa.Boolean, nullable=False),
+    sa.Column("run", sa.Text),
+    sa.Column("answered_at", Instant),
+    sa.Column("accepted", sa.Boolean),
+    sa.Column("message", sa.Text),
+)
