@@ -259,6 +259,8 @@ class Reported:
     topic: str
     message: str = ""
     data: Mapping[str, Any] = field(default_factory=dict)
+    heard: int = 0
+    """Position in the worker's reports after this one: a new engine goes on from there."""
 
 
 @dataclass(frozen=True, slots=True)

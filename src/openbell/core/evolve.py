@@ -43,14 +43,12 @@ def evolve(state: State, event: Event) -> None:
     match event:
         case Start():
             _start(state, event)
-        case Started() | Unreachable() | Reached():
+        case Started() | Unreachable() | Reached() | Reported():
             _hear(state, event)
         case Exited() | Refused() | Lost():
             _end(state, event)
         case Stop():
             _stop(state, event)
-        case Reported():
-            pass
         case Skip() | Cancel() | Reopen():
             _move(state, event)
         case Requested():
@@ -115,7 +113,7 @@ def _start(state: State, event: Start) -> None:
     group.put(cell, to)
 
 
-def _hear(state: State, event: Started | Unreachable | Reached) -> None:
+def _hear(state: State, event: Started | Unreachable | Reached | Reported) -> None:
     live = state.live(event.task, event.attempt)
     if live is None:
         return
@@ -131,6 +129,8 @@ def _hear(state: State, event: Started | Unreachable | Reached) -> None:
             live.unreachable_since = live.unreachable_since or event.at
         case Reached():
             live.unreachable_since = None
+        case Reported():
+            live.heard = max(live.heard, event.heard)
 
 
 def _stop(state: State, event: Stop) -> None:

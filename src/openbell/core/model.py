@@ -56,7 +56,6 @@ class Script:
     """A worker script (absolute path), run by the pipeline's Python."""
 
     path: str
-    args: tuple[str, ...] = ()
 
 
 Work = Command | Script
@@ -192,6 +191,8 @@ class Pipeline:
     python: str | None = None
     """Interpreter of the workers; None: openbell's own."""
     params: Mapping[str, Scalar] = field(default_factory=dict)
+    data: Mapping[str, str] = field(default_factory=dict)
+    """Folder of each data namespace."""
     settings: Mapping[str, Mapping[str, Scalar]] = field(default_factory=dict)
     """Settings of executors, by executor; secrets in there stay `${VAR}` references."""
 

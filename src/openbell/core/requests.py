@@ -29,6 +29,8 @@ class Submit:
     origin: str = ""
     new: bool = False
     """Open a new run even where one of this digest succeeded."""
+    reopen: bool = True
+    """Of a run that has ended, open again what is missing; otherwise leave it and open a new run."""
     only: Only = Only.MISSING
     exclusive: bool = False
     """Refuse while another run of the same name is under way (they would share names and outputs)."""

@@ -38,6 +38,8 @@ class Live:
     handle: str = ""
     stop: StopReason | None = None
     unreachable_since: datetime | None = None
+    heard: int = 0
+    """How far its worker's reports have been recorded."""
 
 
 class Group:

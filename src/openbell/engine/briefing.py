@@ -32,7 +32,12 @@ PASSED_ON = (
 """Variables of the engine's environment that workers inherit (and LC_*). Others must be declared."""
 
 
-def brief(record: RunRecord, key: AttemptKey, environ: Mapping[str, str] = os.environ) -> Brief:
+def inherited() -> dict[str, str]:
+    """What every worker inherits of the engine's environment."""
+    return {name: value for name, value in os.environ.items() if name in PASSED_ON or name.startswith("LC_")}
+
+
+def brief(record: RunRecord, key: AttemptKey, passed_on: Mapping[str, str]) -> Brief:
     """The brief of one attempt. KeyError names an environment variable that is not set."""
     step = record.groups[key.step].step
     run = record.run
@@ -41,7 +46,7 @@ def brief(record: RunRecord, key: AttemptKey, environ: Mapping[str, str] = os.en
         name=query_name(run, step, key),
         step=step,
         argv=_argv(run, step, key.cell),
-        env=_env(run, step, key, environ),
+        env={**passed_on, **_env(run, step, key)},
         cwd=run.pipeline.folder,
         python=run.pipeline.python,
     )
@@ -52,20 +57,16 @@ def _argv(run: Run, step: Step, cell: int) -> tuple[str, ...]:
     match step.work:
         case Command(argv=argv):
             return tuple(render(word, known) for word in argv)
-        case Script(path=path, args=args):
-            return (path, *(render(word, known) for word in args))
+        case Script(path=path):
+            return (path,)
 
 
-def _env(run: Run, step: Step, key: AttemptKey, environ: Mapping[str, str]) -> dict[str, str]:
-    inherited = {
-        name: value for name, value in environ.items() if name in PASSED_ON or name.startswith("LC_")
-    }
-    known = values(run.id, run.pipeline, step, key.cell)
-    declared = {name: render(expand(value, environ), known) for name, value in step.env.items()}
+def _env(run: Run, step: Step, key: AttemptKey) -> dict[str, str]:
+    declared = {name: expand(value, os.environ) for name, value in step.env.items()}
     about = {
         "OPENBELL_STEP": step.name,
         "OPENBELL_COORDINATES": json.dumps(step.matrix.coordinates(key.cell)),
         "OPENBELL_PARAMS": json.dumps(dict(run.pipeline.params)),
         "OPENBELL_MODE": encode_value(step.mode) if step.mode else "",
     }
-    return {**inherited, **declared, **environment(run, step, key), **about}
+    return {**declared, **environment(run, step, key), **about}

@@ -8,12 +8,13 @@ the executors what became of the attempts that lived, and goes on.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from openbell.clock import Clock
 from openbell.core.decide import decide
 from openbell.core.events import (
+    Answer,
     AttemptFact,
     Event,
     Exited,
@@ -30,7 +31,8 @@ from openbell.core.evolve import evolve
 from openbell.core.model import AttemptKey, TaskKey
 from openbell.core.requests import Request, Submit
 from openbell.core.state import Limits, State
-from openbell.engine.briefing import brief
+from openbell.core.states import StopReason
+from openbell.engine.briefing import brief, inherited
 from openbell.engine.inbox import Inbox
 from openbell.engine.points import point
 from openbell.engine.space import SpaceWatch
@@ -39,6 +41,7 @@ from openbell.executors.protocol import Executor, Orphan
 from openbell.store.protocol import Store
 
 _LONGEST_SLEEP = 60.0  # seconds; a clock that jumps is noticed after that at the latest
+_IMPATIENCE = timedelta(seconds=3)  # grace of attempts whose user wants to leave now
 _COMMITS = 3  # appending is idempotent, so a commit of unknown fate is simply tried again
 
 
@@ -60,6 +63,7 @@ class Engine:
         pools: Mapping[str, float] | None = None,
         space: SpaceWatch | None = None,
         observers: Sequence[Observer] = (),
+        wanted: Callable[[str], bool] = lambda _: True,
     ) -> None:
         self.inbox = Inbox()
         self.state = State(Limits({name: e.capacity for name, e in executors.items()}, dict(pools or {})))
@@ -68,6 +72,8 @@ class Engine:
         self._clock = clock
         self._space = space
         self._observers = observers
+        self._wanted = wanted
+        self._inherited = inherited()
         self._pending: list[Event] = []
         self._epoch = 0
         self._next = 1
@@ -101,7 +107,7 @@ class Engine:
                 step = group.step
                 for cell, live in group.live.items():
                     key = AttemptKey(record.id, step.name, cell, live.attempt)
-                    orphan = Orphan(key, live.handle, live.stop, step.grace)
+                    orphan = Orphan(key, step, live.handle, live.stop, live.heard)
                     found.setdefault(step.executor, []).append(orphan)
         return found
 
@@ -122,7 +128,10 @@ class Engine:
         wake_at = self._act()
         if self.inbox.rung():
             for request_id, request in self._store.asked():
-                self.request(request_id, request)
+                if self._wanted(request_id):
+                    self.request(request_id, request)
+                else:
+                    self._decline(request_id, request)
                 wake_at = self._act()
         self._forget()
         longest = min(_LONGEST_SLEEP, self._space.patience) if self._space else _LONGEST_SLEEP
@@ -146,11 +155,29 @@ class Engine:
             self.state.runs[run] = record
         self._absorb([Requested(self._clock.now(), request_id, request, run)])
 
+    def _decline(self, request_id: str, request: Request) -> None:
+        """Whoever asked is gone, and nobody waits for it."""
+        now = self._clock.now()
+        self._absorb([Requested(now, request_id, request, "")])
+        refusal = Answer(now, request_id, accepted=False, message="its asker is gone")
+        evolve(self.state, refusal)
+        self._pending.append(refusal)
+
+    def kill(self, run_id: str) -> None:
+        """Insist on the end of whatever lives of this run: no more grace."""
+        for name, group in self.state.runs[run_id].groups.items():
+            for cell, live in group.live.items():
+                key = AttemptKey(run_id, name, cell, live.attempt)
+                reason = live.stop or StopReason.INTERRUPT
+                self._executors[group.step.executor].stop(key, reason, timedelta(0))
+
     def _meant(self, request: Request) -> str:
         if not isinstance(request, Submit):
             return request.run
         name = request.pipeline.name
         known = None if request.new else self._store.newest(name, request.digest)
+        if known and not request.reopen and (info := self._store.info(known)) and info.state.final:
+            known = None
         return known or f"{name}/{self._store.next_key(name)}"
 
     def _absorb(self, facts: Sequence[Fact]) -> None:
@@ -203,7 +230,7 @@ class Engine:
             case Start():
                 key = AttemptKey(*action.task, action.attempt)
                 try:
-                    told = brief(self.state.runs[key.run], key)
+                    told = brief(self.state.runs[key.run], key, self._inherited)
                 except KeyError as error:
                     reason = f"the environment variable {error.args[0]} is not set in the leading engine"
                     self.inbox.put(Refused(self._clock.now(), action.task, action.attempt, reason))
@@ -214,7 +241,10 @@ class Engine:
             case Stop():
                 group = self.state.runs[action.task.run].groups[action.task.step]
                 key = AttemptKey(*action.task, action.attempt)
-                self._executor_of(action.task).stop(key, action.reason, group.step.grace)
+                grace = group.step.grace
+                if action.reason is StopReason.INTERRUPT:
+                    grace = min(grace, _IMPATIENCE)
+                self._executor_of(action.task).stop(key, action.reason, grace)
             case _:
                 pass
 

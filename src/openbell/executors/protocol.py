@@ -39,9 +39,11 @@ class Orphan:
     """An attempt that a former engine started. `stop`: it had been told to stop."""
 
     key: AttemptKey
+    step: Step
     handle: str = ""
     stop: StopReason | None = None
-    grace: timedelta = timedelta(seconds=10)
+    heard: int = 0
+    """How far its worker's reports are recorded."""
 
 
 class Executor(Protocol):

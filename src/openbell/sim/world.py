@@ -153,7 +153,7 @@ class SimExecutor:
                 continue
             self._tell(Started(self._world.clock.now(), orphan.key.task, orphan.key.attempt, "again"), 0.1)
             if orphan.stop and process.ended is None:
-                self.stop(orphan.key, orphan.stop, orphan.grace)
+                self.stop(orphan.key, orphan.stop, orphan.step.grace)
             if process.ended is not None:
                 self._tell(_outcome(process, self._world.clock.now()), 0.2)
 

@@ -64,6 +64,7 @@ def _revive(group: Group, row: Any) -> None:
         handle=row["handle"] or "",
         stop=StopReason(row["stop"]) if row["stop"] else None,
         unreachable_since=datetime.fromisoformat(row["unreachable"]) if row["unreachable"] else None,
+        heard=row["heard"] or 0,
     )
 
 
@@ -81,7 +82,7 @@ def snapshot(record: RunRecord) -> dict[str, Any]:
 def _group(group: Group) -> dict[str, Any]:
     codes = bytes(TaskState.WAITING if code == DELAYED else code for code in group.codes)
     live = {
-        cell: (a.attempt, a.state, a.since, a.started, a.handle, a.stop, a.unreachable_since)
+        cell: (a.attempt, a.state, a.since, a.started, a.handle, a.stop, a.unreachable_since, a.heard)
         for cell, a in group.live.items()
     }
     counts = {state: group.count(state) for state in TaskState}

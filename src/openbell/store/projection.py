@@ -26,6 +26,7 @@ from openbell.core.events import (
     Reached,
     Refused,
     Reopen,
+    Reported,
     Requested,
     Resume,
     Skip,
@@ -82,6 +83,8 @@ def _touch(changes: Changes, event: Event, state: State) -> None:
         case Start() | Started() | Stop() | Exited() | Refused() | Lost() | Unreachable() | Reached():
             _attempt(changes, event)
             _task(changes, event.task, state, event.at)
+        case Reported():
+            _attempt(changes, event)
         case Skip():
             sweep = Sweep(
                 event.run, event.step, (TaskState.WAITING,), TaskState.SKIPPED, event.at, event.reason
@@ -169,7 +172,7 @@ def _task(changes: Changes, task: TaskKey, state: State, at: datetime) -> None:
     }
 
 
-NEWEST_WINS = frozenset({"unreachable"})
+NEWEST_WINS = frozenset({"unreachable", "heard"})
 """Columns of attempts that later events overwrite; all others are known once."""
 
 _ATTEMPT: Row = {
@@ -179,6 +182,7 @@ _ATTEMPT: Row = {
     "handle": None,
     "stop": None,
     "unreachable": None,
+    "heard": None,
     "kind": None,
     "error": None,
     "elapsed": None,
@@ -189,7 +193,7 @@ _ATTEMPT: Row = {
 
 def _attempt(
     changes: Changes,
-    event: Start | Started | Stop | Exited | Refused | Lost | Unreachable | Reached,
+    event: Start | Started | Stop | Exited | Refused | Lost | Unreachable | Reached | Reported,
 ) -> None:
     """Merge what the event tells of its attempt into the row; what is known already stays."""
     key = (event.task, event.attempt)
@@ -209,6 +213,8 @@ def _attempt(
             row["unreachable"] = event.at.isoformat()
         case Reached():
             row["unreachable"] = ""
+        case Reported():
+            row["heard"] = max(row["heard"] or 0, event.heard)
         case Exited():
             row["ended_at"] = event.at
             row["elapsed"] = event.exit.elapsed

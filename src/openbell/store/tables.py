@@ -120,6 +120,7 @@ attempts = sa.Table(
     sa.Column("handle", sa.Text),
     sa.Column("stop", sa.Text),
     sa.Column("unreachable", sa.Text),
+    sa.Column("heard", sa.Integer),
     sa.Column("kind", sa.Text),
     sa.Column("error", sa.Text),
     sa.Column("elapsed", sa.Float),

@@ -115,6 +115,7 @@ def _create_tasks() -> None:
         _text("handle", null=True),
         _text("stop", null=True),
         _text("unreachable", null=True),
+        _integer("heard", null=True),
         _text("kind", null=True),
         _text("error", null=True),
         sa.Column("elapsed", sa.Float),

@@ -1,0 +1,150 @@
+"""The persistent query orchestrator's file: `execution.num_partitions`, and `replay` or `batch`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from openbell.config.dialects import shared
+from openbell.config.dialects.shared import (
+    DatesShape,
+    DeephavenShape,
+    Environment,
+    TimestampColumnShape,
+)
+from openbell.config.draft import Draft, partition_axis
+from openbell.config.kinds import Flag, FullClock, Kind, Shape, Text, choice, number, shown, whole, wrong
+from openbell.core.matrix import Matrix
+from openbell.core.model import Batch, Pipeline, Replay, Step
+
+_RANGE = number(low=1, high=100)
+
+
+def _speed(value: Any) -> Any:
+    if value == "max":
+        return value
+    if isinstance(value, str):
+        raise wrong("OB103", f'must be a number from 1 to 100 or "max", not {shown(value)}')
+    return _RANGE.check(value)
+
+
+Speed = Annotated[
+    float | Literal["max"],
+    Kind(_speed, {"anyOf": [{"type": "number", "minimum": 1, "maximum": 100}, {"const": "max"}]}, 1.0),
+]
+
+
+class ExecutionShape(Shape):
+    """What runs, how often, how much at once."""
+
+    worker_script: Text = Field(description="The worker, absolute or relative to this file.")
+    num_partitions: Annotated[int, whole(1, 1000)] = Field(description="Partitions per date.")
+    max_concurrent_sessions: Annotated[int, whole(1, 1000)] = Field(50, description="Tasks at once.")
+    heap_size_gb: Annotated[float, number(above=0, high=512)] = Field(description="Heap of each worker.")
+    script_language: Annotated[str, choice(*shared.LANGUAGES)] = Field(description="Python or Groovy.")
+    jvm_profile: Text = Field("Default", description="JVM profile, on Enterprise.")
+    server_name: Text = Field("AutoQuery", description="Query server, on Enterprise.")
+    max_retries: Annotated[int, whole(0)] = Field(3, description="Retries of a failed task.")
+    max_failures: Annotated[int, whole(0)] = Field(10, description="At so many failures nothing more starts.")
+    delete_successful_queries: Flag = Field(True, description="On Enterprise.")
+    delete_failed_queries: Flag = Field(False, description="On Enterprise.")
+
+
+class ReplayShape(Shape):
+    """Replay mode."""
+
+    init_timeout_minutes: Annotated[float, number(above=0)] = Field(
+        1.0, description="How long a worker may take to begin, in minutes."
+    )
+    replay_start: FullClock = Field(description="Time of day at which the replay begins, HH:MM:SS.")
+    replay_speed: Speed = Field(description="1 to 100, or `max` where the executor can.")
+    sorted_replay: Flag = Field(True, description="Deliver in the order of the timestamps.")
+    buffer_rows: Annotated[int, whole(1)] | None = Field(None, description="Rows buffered during replay.")
+    replay_timestamp_columns: list[TimestampColumnShape] = Field(
+        default_factory=list, description="Tables whose timestamp column is not `Timestamp`."
+    )
+
+
+class BatchShape(Shape):
+    """Batch mode."""
+
+    timeout_minutes: Annotated[float, number(above=0)] = Field(description="The longest a worker may run.")
+
+
+class PqShape(Shape):
+    """A file of the persistent query orchestrator."""
+
+    name: Text = Field(description="Name of the simulation.")
+    deephaven: DeephavenShape | None = Field(None, description="The connection.")
+    execution: ExecutionShape = Field(description="What runs.")
+    replay: ReplayShape | None = Field(None, description="Replay mode; or `batch`.")
+    batch: BatchShape | None = Field(None, description="Batch mode; or `replay`.")
+    dates: DatesShape = Field(description="For which dates.")
+    env: Environment
+
+
+def compile_pq(draft: Draft, shape: PqShape, environ: Mapping[str, str], executor: str) -> Pipeline:
+    """The sweep as a pipeline."""
+    here = executor != "deephaven"
+    if (shape.replay is None) == (shape.batch is None) and not draft.doubtful(("replay",), ("batch",)):
+        both = shape.replay is not None
+        told = "has both `replay` and `batch`" if both else "has neither `replay` nor `batch`"
+        draft.fault("OB111", f"the file {told}; exactly one is needed", ("batch",) if both else (), key=True)
+    draft.environment(shape.env, ("env",))
+    execution = shape.execution
+    mode = "batch" if shape.batch else "replay"
+    settings = {name: getattr(execution, name) for name in ("jvm_profile", "server_name", "heap_size_gb")}
+    settings |= {name: getattr(execution, name) for name in ("delete_successful_queries",)}
+    settings |= {
+        "delete_failed_queries": execution.delete_failed_queries,
+        "language": execution.script_language,
+    }
+    step = Step(
+        name="worker",
+        work=shared.worker(
+            draft,
+            execution.worker_script,
+            ("execution", "worker_script"),
+            execution.script_language,
+            here=here,
+        ),
+        matrix=Matrix(
+            (
+                shared.dates_axis(draft, shape.dates, None),
+                partition_axis("partition", execution.num_partitions),
+            )
+        ),
+        retry=shared.retries(execution.max_retries),
+        timeout=timedelta(minutes=shape.batch.timeout_minutes) if shape.batch else None,
+        start_timeout=timedelta(minutes=shape.replay.init_timeout_minutes) if shape.replay else None,
+        demand=shared.reservation(execution.heap_size_gb),
+        executor=executor,
+        env=shape.env,
+        mode=_replay(draft, shape.replay, here=here) if shape.replay else Batch(),
+        query_name=f"pq_{mode}_{shared.braced(shape.name)}_{{date:%Y%m%d}}_{{partition}}",
+    )
+    return Pipeline(
+        name=shared.slug(shape.name),
+        title=shape.name,
+        steps=(step,),
+        concurrency=execution.max_concurrent_sessions,
+        max_failures=execution.max_failures,
+        folder=str(draft.folder),
+        source=str(draft.document.path.resolve()),
+        settings={
+            "deephaven": shared.connection(draft, shape.deephaven, environ, needed=not here) | settings
+        },
+    )
+
+
+def _replay(draft: Draft, shape: ReplayShape, *, here: bool) -> Replay:
+    return Replay(
+        speed=shared.speed(shape.replay_speed, draft, here=here),
+        start=shape.replay_start,
+        sorted=shape.sorted_replay,
+        buffer_rows=shape.buffer_rows,
+        timestamp_columns=shared.columns(shape.replay_timestamp_columns),
+    )

@@ -1,0 +1,234 @@
+"""The native language into the core model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from openbell.config.document import Path as Place
+from openbell.config.draft import Draft, partition_axis
+from openbell.config.shapes import DatesShape, PipelineShape, RetryShape, SharedShape, StepShape
+from openbell.core.matrix import Axis, Matrix
+from openbell.core.model import (
+    Batch,
+    Command,
+    Demand,
+    Need,
+    Pipeline,
+    Priority,
+    Replay,
+    Retry,
+    Script,
+    Step,
+    Work,
+)
+from openbell.core.states import FailureKind
+
+PARTITIONS = ("partition", "worker")
+"""Names of axes that are partitions: PARTITION_ID and NUM_PARTITIONS come from them."""
+
+
+def keeps(path: Place) -> bool:
+    """References in the workers' environment are resolved when an attempt starts."""
+    return "env" in path[:-1]
+
+
+def compile_pipeline(
+    draft: Draft, shape: PipelineShape, project: SharedShape | None, on: str | None
+) -> Pipeline:
+    """The pipeline of this file. What is wrong goes into the draft's findings."""
+    calendar = draft.market(shape.market, ("market",)) if shape.market else None
+    if shape.tz:
+        _check_zone(draft, shape.tz)
+    layers = [layer for layer in (shape.defaults, project) if layer is not None]
+    draft.environment(shape.env or {}, ("env",))
+    if shape.defaults:
+        draft.environment(shape.defaults.env or {}, ("defaults", "env"))
+    steps = tuple(
+        _step(draft, name, step, shape, layers, on or step.executor or shape.executor)
+        for name, step in shape.steps.items()
+    )
+    draft.graph(steps)
+    return Pipeline(
+        name=shape.name,
+        steps=steps,
+        market=shape.market,
+        tz=shape.tz or (str(calendar.tz) if calendar else "UTC"),
+        concurrency=shape.concurrency,
+        max_failures=shape.max_failures,
+        folder=str(draft.folder),
+        source=str(draft.document.path.resolve()),
+        python=_python(draft, shape.python) if shape.python else None,
+        params=shape.params,
+    )
+
+
+def _step(
+    draft: Draft,
+    name: str,
+    shape: StepShape,
+    pipeline: PipelineShape,
+    defaults: list[SharedShape],
+    executor: str | None,
+) -> Step:
+    place: Place = ("steps", name)
+    layers: list[SharedShape] = [shape, *defaults]
+    executor = executor or _first(layers, "executor") or "process"
+    env: dict[str, str] = {}
+    for source in (*(layer.env for layer in reversed(defaults)), pipeline.env, shape.env):
+        env |= source or {}
+    draft.environment(shape.env or {}, (*place, "env"))
+    step = Step(
+        name=name,
+        work=_work(draft, shape, place, here=executor == "process"),
+        needs=tuple(Need(step, mode) for step, mode in shape.needs.items()),
+        matrix=_matrix(draft, shape, pipeline, place),
+        retry=_retry(_first(layers, "retry")),
+        timeout=_first(layers, "timeout"),
+        start_timeout=_first(layers, "start_timeout"),
+        grace=_or(_first(layers, "grace"), timedelta(seconds=10)),
+        priority=Priority[(_first(layers, "priority") or "standard").upper()],
+        demand=_demand(_first(layers, "resources") or {}),
+        executor=executor,
+        env=env,
+        mode=_mode(draft, shape, place),
+        preload=tuple(_first(layers, "preload") or ()),
+    )
+    if step.preload and not isinstance(step.work, Script):
+        draft.fault("OB111", "`preload` works with `script`, not with `run`", (*place, "preload"), key=True)
+    if not draft.doubtful((*place, "matrix"), ("params",)):
+        draft.templates(step, pipeline.params, (*place, "run"))
+    return step
+
+
+def _first(layers: list[SharedShape], name: str) -> Any:
+    """The value of the innermost layer that sets it."""
+    return next((value for layer in layers if (value := getattr(layer, name)) is not None), None)
+
+
+def _or(value: Any, default: Any) -> Any:
+    return default if value is None else value
+
+
+def _work(draft: Draft, shape: StepShape, place: Place, *, here: bool) -> Work:
+    if (shape.run is None) == (shape.script is None) and not draft.doubtful(
+        (*place, "run"), (*place, "script")
+    ):
+        told = "has both `run` and `script`" if shape.run else "has neither `run` nor `script`"
+        draft.fault("OB111", f"`{place[-1]}` {told}; exactly one is needed", place, key=True)
+    if shape.script is None:
+        return Command(shape.run or ())
+    place = (*place, "script")
+    script = draft.file(shape.script, place, "the worker script")
+    if script is not None:
+        draft.python_script(script, place, here=here)
+    return Script(str(script))
+
+
+def _matrix(draft: Draft, shape: StepShape, pipeline: PipelineShape, place: Place) -> Matrix:
+    axes = []
+    for name, value in shape.matrix.items():
+        at = (*place, "matrix", name)
+        match value:
+            case int():
+                axis = partition_axis(name, value)
+                axes.append(axis if name in PARTITIONS else Axis(name, axis.values))
+            case DatesShape():
+                axes.append(Axis(name, tuple(_dates(draft, value, pipeline.market, at)), "date"))
+            case _:
+                kind = "partition" if name in PARTITIONS else "date" if name == "date" else ""
+                axes.append(Axis(name, tuple(value), kind))
+                if len(set(map(str, value))) < len(value):
+                    draft.fault("OB109", f"values of the axis `{name}` occur twice", at, key=True)
+    return Matrix(tuple(axes))
+
+
+def _dates(draft: Draft, shape: DatesShape, home: str | None, place: Place) -> list[str]:
+    ends = ((*place, "from"), (*place, "to"))
+    if not draft.ordered(shape.start, shape.end, ends):
+        return []
+    if shape.days is not None:
+        if shape.sessions is not None:
+            draft.fault("OB111", "`sessions` and `days` exclude each other", place, key=True)
+        return draft.days(shape.start, shape.end, weekdays=shape.days == "weekdays", place=ends[0])
+    name = shape.sessions or home
+    if name is None:
+        help_ = "name a market: `sessions: XNYS`, or `market:` for the pipeline, or `days: all`"
+        draft.fault("OB102", "these dates have no calendar", place, help_, key=True)
+        return []
+    calendar = draft.market(name, (*place, "sessions"))
+    return draft.sessions(calendar, shape.start, shape.end, ends) if calendar else []
+
+
+def _retry(shape: RetryShape | None) -> Retry:
+    if shape is None:
+        return Retry()
+    plain = Retry()
+    return Retry(
+        attempts=shape.attempts,
+        delay=_or(shape.delay, plain.delay),
+        backoff=shape.backoff,
+        max_delay=_or(shape.max_delay, plain.max_delay),
+        jitter=shape.jitter,
+        on=frozenset(map(FailureKind, shape.on)) if shape.on is not None else plain.on,
+    )
+
+
+def _demand(resources: Mapping[str, float]) -> Demand:
+    rest = dict(resources)
+    return Demand(cpu=rest.pop("cpu", 1.0), memory=int(rest.pop("memory", 0)), pools=rest)
+
+
+def _mode(draft: Draft, shape: StepShape, place: Place) -> Replay | Batch | None:
+    if shape.replay is not None and shape.batch is not None:
+        draft.fault("OB111", "`replay` and `batch` exclude each other", (*place, "batch"), key=True)
+    if shape.batch:
+        return Batch()
+    if shape.replay is None:
+        return None
+    columns = []
+    for table, column in shape.replay.timestamp_columns.items():
+        namespace, dot, name = table.partition(".")
+        if not dot or not name:
+            at = (*place, "replay", "timestamp_columns", table)
+            draft.fault("OB106", f"`{table}` must be `namespace.table`", at, key=True)
+        columns.append((namespace, name, column))
+    return Replay(
+        speed=shape.replay.speed,
+        start=shape.replay.start,
+        sorted=shape.replay.sorted,
+        buffer_rows=shape.replay.buffer_rows,
+        timestamp_columns=tuple(columns),
+    )
+
+
+def _python(draft: Draft, text: str) -> str | None:
+    """An interpreter by path, or by name on the PATH."""
+    import shutil
+
+    place: Place = ("python",)
+    if "/" not in text:
+        found = shutil.which(text)
+        if found is None:
+            draft.fault("OB112", f"there is no program {text} on the PATH", place)
+        return found
+    program = draft.folder / Path(text).expanduser()
+    if not program.is_file() or not shutil.which(str(program)):
+        draft.fault("OB112", f"the interpreter {text} does not exist or is not executable", place)
+    return str(program)  # not resolved: a virtual environment's python is a link
+
+
+def _check_zone(draft: Draft, name: str) -> None:
+    from zoneinfo import ZoneInfo, available_timezones
+
+    from openbell.config.findings import nearest
+
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        near = nearest(name, available_timezones())
+        draft.fault(
+            "OB105", f"there is no time zone {name!r}", ("tz",), f"did you mean {near!r}?" if near else ""
+        )

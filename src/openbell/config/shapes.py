@@ -1,0 +1,285 @@
+"""The native language: every key of a pipeline file and of `openbell.yaml`, with its kind and its meaning.
+
+`openbell schema`, `openbell explain` and the reference in the documentation are made from these.
+"""
+
+from __future__ import annotations
+
+import shlex
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import Discriminator, Field, Tag
+from pydantic_core import PydanticCustomError
+
+from openbell.config.kinds import (
+    Clock,
+    Day,
+    Duration,
+    EnvironmentValue,
+    Flag,
+    Kind,
+    Name,
+    PositiveDuration,
+    Scalar,
+    Shape,
+    Size,
+    Text,
+    bare,
+    choice,
+    number,
+    shown,
+    whole,
+    wrong,
+)
+from openbell.core.model import NeedMode
+from openbell.core.states import FailureKind
+
+EXECUTORS = ("process", "ray", "deephaven")
+
+
+def _words(value: Any) -> tuple[str, ...]:
+    """An argument list, or a text that is split as a shell would, without a shell."""
+    if isinstance(value, str) and value.strip():
+        try:
+            return tuple(shlex.split(value))
+        except ValueError as error:
+            raise wrong("OB106", f"cannot be split into words: {str(error).lower()}") from None
+    if isinstance(value, list) and value:
+        for position, word in enumerate(value):
+            if isinstance(word, bool) or not isinstance(word, str | int | float):
+                raise wrong("OB103", f"must be text, not {shown(word)}", at=(position,))
+        return tuple(str(word) for word in value)
+    raise wrong("OB103", f"must be a command or a list of arguments, not {shown(value)}")
+
+
+def _needs(value: Any) -> dict[str, NeedMode]:
+    """`[a, b]`, `{a: some}`, or a list that mixes both."""
+    found: dict[str, NeedMode] = {}
+    entries = value if isinstance(value, list) else [value]
+    for position, entry in enumerate(entries):
+        at = (position,) if isinstance(value, list) else ()
+        if isinstance(entry, str):
+            found[entry] = NeedMode.ALL
+        elif isinstance(entry, dict):
+            for step, mode in entry.items():
+                found[step] = _need_mode(mode, (*at, step))
+        else:
+            raise wrong("OB103", f"must be the name of a step, not {shown(entry)}", at=at)
+    return found
+
+
+def _need_mode(mode: Any, at: tuple[str | int, ...]) -> NeedMode:
+    words = [known.value for known in NeedMode]
+    if mode not in words:
+        raise wrong("OB105", f"must be {', '.join(words[:-1])} or {words[-1]}, not {bare(mode)}", at=at)
+    return NeedMode(mode)
+
+
+def _speed(value: Any) -> Any:
+    if value == "max":
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise wrong("OB103", f'must be a number, 1 or more, or "max", not {shown(value)}')
+    if not 1 <= value < float("inf"):
+        raise wrong("OB104", f'must be a number, 1 or more, or "max", not {value:g}')
+    return float(value)
+
+
+def _amounts(value: Any) -> dict[str, float]:
+    """Amounts by pool; `memory` is a size, in bytes."""
+    if not isinstance(value, dict):
+        raise wrong("OB103", f"must be a mapping, not {shown(value)}")
+    found: dict[str, float] = {}
+    for name, amount in value.items():
+        if name == "memory":
+            found[name] = _checked(_SIZE, amount, name)
+        else:
+            found[name] = _checked(_AMOUNT, amount, name)
+    return found
+
+
+_AMOUNT = number(above=0)
+_SIZE: Kind = get_args(Size)[1]
+
+
+def _checked(kind: Kind, value: Any, name: str) -> Any:
+    """Check one entry; what is wrong is said at its own place."""
+    try:
+        return kind.check(value)
+    except PydanticCustomError as error:
+        context = error.context or {}
+        raise wrong(context["code"], context["text"], context["help"], (name,)) from None
+
+
+def _axis_kind(value: Any) -> str:
+    if isinstance(value, dict):
+        return "dates"
+    return "values" if isinstance(value, list) else "count"
+
+
+def _switched_on(value: Any) -> bool:
+    if value is True or value == {}:
+        return True
+    raise wrong("OB103", f"must be true, not {shown(value)}")
+
+
+Amounts = Annotated[
+    dict[str, float],
+    Kind(_amounts, {"type": "object", "additionalProperties": {"type": ["number", "string"]}}, {}),
+]
+Words = Annotated[
+    tuple[str, ...],
+    Kind(
+        _words,
+        {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": ["string", "number"]}}]},
+        ["x"],
+    ),
+]
+Needs = Annotated[dict[str, NeedMode], Kind(_needs, {"type": ["array", "object", "string"]}, {})]
+Speed = Annotated[
+    float | Literal["max"],
+    Kind(_speed, {"anyOf": [{"type": "number", "minimum": 1}, {"const": "max"}]}, 1.0),
+]
+Switch = Annotated[bool, Kind(_switched_on, {"const": True}, sample=True)]
+
+
+class DatesShape(Shape):
+    """An axis of dates: the sessions of a market, or days."""
+
+    sessions: Text | None = Field(None, description="Market or calendar whose sessions are the values.")
+    days: Annotated[str, choice("all", "weekdays")] | None = Field(
+        None, description="Calendar days instead of sessions: `all`, or `weekdays`."
+    )
+    start: Day = Field(alias="from", description="First date, YYYY-MM-DD.")
+    end: Day = Field(alias="to", description="Last date, included.")
+
+
+Axis = Annotated[
+    Annotated[Annotated[int, whole(1, 1_000_000)], Tag("count")]
+    | Annotated[Annotated[list[Scalar], Field(min_length=1)], Tag("values")]
+    | Annotated[DatesShape, Tag("dates")],
+    Discriminator(_axis_kind),
+]
+
+
+class RetryShape(Shape):
+    """When a failed attempt is followed by another one."""
+
+    attempts: Annotated[int, whole(1, 1000)] = Field(1, description="Tries in all, the first one included.")
+    delay: Duration | None = Field(None, description="Wait before the second try. Default 1s.")
+    backoff: Annotated[float, number(low=1, high=100)] = Field(
+        2.0, description="Factor from one wait to the next."
+    )
+    max_delay: Duration | None = Field(None, description="The longest wait. Default 10m.")
+    jitter: Annotated[float, number(low=0, high=1)] = Field(
+        0.1, description="Fraction by which waits are spread, the same way at every run."
+    )
+    on: list[Annotated[str, choice(*[kind.value for kind in FailureKind])]] | None = Field(
+        None, description="Kinds of failures that are retried. Default: all."
+    )
+
+
+class ReplayShape(Shape):
+    """History as if live."""
+
+    speed: Speed = Field(1.0, description="Simulated seconds per second, or `max`.")
+    start: Clock = Field("09:30:00", description="Time of day at which the replay begins.")
+    sorted: Flag = Field(True, description="Repair disorder within `buffer_rows`.")
+    buffer_rows: Annotated[int, whole(1)] | None = Field(
+        None, description="Rows that are held to repair disorder."
+    )
+    timestamp_columns: dict[Text, Text] = Field(
+        default_factory=dict, description="`namespace.table: column` where the column is not `Timestamp`."
+    )
+
+
+class SharedShape(Shape):
+    """Keys that a step and the `defaults` of a pipeline or project share."""
+
+    retry: RetryShape | None = Field(None, description="Tries and waits. Default: one try.")
+    timeout: PositiveDuration | None = Field(None, description="The longest an attempt may run.")
+    start_timeout: PositiveDuration | None = Field(
+        None, description="The longest an attempt may take to begin."
+    )
+    grace: Duration | None = Field(None, description="Between asking to end and killing. Default 10s.")
+    priority: Annotated[str, choice("critical", "standard", "optional")] | None = Field(
+        None, description="Who gets a slot first. Default standard."
+    )
+    resources: Amounts | None = Field(
+        None, description="What one task takes: `cpu` (slots), `memory` (enforced), and named pools."
+    )
+    env: dict[Text, EnvironmentValue] | None = Field(
+        None, description="Environment variables of the workers. `${VAR}` stays a reference, never stored."
+    )
+    executor: Annotated[str, choice(*EXECUTORS)] | None = Field(
+        None, description="Where attempts run. Default process."
+    )
+    preload: list[Text] | None = Field(
+        None, description="Modules that a warm supervisor imports once for all tasks of the step."
+    )
+
+
+class StepShape(SharedShape):
+    """A step: what to run, after what, for which cells."""
+
+    run: Words | None = Field(
+        None, description="A command, as text or as a list. No shell. Templates are filled in."
+    )
+    script: Text | None = Field(None, description="A worker script, run by the pipeline's Python.")
+    needs: Needs = Field(
+        default_factory=dict, description="Steps that come first: `[a]`, `{a: some}`, `{a: done}`."
+    )
+    matrix: dict[Name, Axis] = Field(default_factory=dict, description="Axes; one task per combination.")
+    replay: ReplayShape | None = Field(None, description="Run as a replay of history.")
+    batch: Switch | None = Field(None, description="Run over the whole history of the date at once.")
+
+
+class PipelineShape(Shape):
+    """A pipeline file."""
+
+    name: Name = Field(description="The name of the pipeline.")
+    steps: Annotated[dict[Name, StepShape], Field(min_length=1)] = Field(description="The steps, by name.")
+    market: Text | None = Field(None, description="The market whose sessions and zone the pipeline lives in.")
+    tz: Text | None = Field(None, description="Time zone. Default: that of the market, or UTC.")
+    concurrency: Annotated[int, whole(1, 100_000)] | None = Field(
+        None, description="Tasks at once; the executor's slots bound it as well."
+    )
+    max_failures: Annotated[int, whole(0)] | None = Field(
+        None, description="At so many final failures nothing more starts. 0 is read as 1."
+    )
+    env: dict[Text, EnvironmentValue] | None = Field(None, description="Environment of every step.")
+    params: dict[Name, Scalar] = Field(default_factory=dict, description="Values for templates and workers.")
+    defaults: SharedShape | None = Field(None, description="Keys for every step that does not set them.")
+    python: Text | None = Field(None, description="Interpreter of the workers. Default: openbell's own.")
+    executor: Annotated[str, choice(*EXECUTORS)] | None = Field(
+        None, description="Where attempts run. Default process."
+    )
+
+
+class ProcessShape(Shape):
+    """The process executor."""
+
+    slots: Annotated[int, whole(1, 10_000)] | None = Field(
+        None, description="Tasks at once. Default: the cores."
+    )
+    log_cap: Size | None = Field(None, description="Bytes kept of a task's log. Default 16MB.")
+
+
+class ExecutorsShape(Shape):
+    """The executors of a project."""
+
+    process: ProcessShape = Field(ProcessShape.model_construct(), description="Local processes.")
+
+
+class ProjectShape(Shape):
+    """`openbell.yaml`: what the pipelines of a folder share."""
+
+    store: Text | None = Field(None, description="Database URL. Default: SQLite in the state folder.")
+    durability: Annotated[str, choice("process", "power")] = Field(
+        "process", description="What a commit survives: a crash of ours, or of the machine."
+    )
+    state: Text | None = Field(None, description="The state folder. Default: `.openbell` beside this file.")
+    data: dict[Name, Text] = Field(default_factory=dict, description="Folder of each data namespace.")
+    executors: ExecutorsShape = Field(ExecutorsShape.model_construct(), description="Their sizes.")
+    resources: Amounts = Field(default_factory=dict, description="Sizes of pools, e.g. `db: 4`.")
+    defaults: SharedShape | None = Field(None, description="Keys for every step that does not set them.")

@@ -1,0 +1,265 @@
+"""Carries one request to its end: leads when nobody leads, else hands it over and follows.
+
+A follower whose leader leaves takes over. The first signal pauses the run (what runs ends by
+itself), the second one ends what runs; a follower only detaches.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+from uuid import uuid4
+
+from openbell.clock import Clock
+from openbell.core.events import Answer, CloseRun, Event
+from openbell.core.evolve import ORPHANED
+from openbell.core.requests import HaltRun, PauseRun, Request, ResumeRun
+from openbell.core.state import RunRecord, State
+from openbell.doorbell import Doorbell, ring
+from openbell.engine.engine import Engine
+from openbell.engine.leader import Holder, Lead, holder
+from openbell.engine.space import SpaceWatch
+from openbell.engine.workspace import Workspace
+from openbell.executors.protocol import Executor
+from openbell.store.protocol import Store
+
+_FOLLOW = 0.2  # seconds between a follower's looks at the store, at least
+_FLOOR = 64 << 20  # free bytes below which nothing starts
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class View(Protocol):
+    """What shows a run to the user."""
+
+    def opened(self, record: RunRecord, answer: Answer) -> None:
+        """The request is answered, and this is its run."""
+        ...
+
+    def see(self, events: Sequence[Event], state: State) -> None:
+        """A batch of events has become durable (while leading)."""
+        ...
+
+    def look(self, record: RunRecord) -> None:
+        """The run as it is in the store (while following)."""
+        ...
+
+    def follows(self, leader: Holder) -> None:
+        """Somebody else leads."""
+        ...
+
+    def signalled(self, record: RunRecord, count: int) -> None:
+        """The user wants to leave: 1 drains, 2 ends what runs, 3 kills it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How it came out. `signal`: what ended it early, or 0; `detached`: the run goes on elsewhere."""
+
+    answer: Answer | None
+    record: RunRecord | None
+    signal: int = 0
+    detached: bool = False
+
+
+@dataclass(slots=True)
+class Conductor:
+    """Everything that it takes to carry out a request."""
+
+    workspace: Workspace
+    store: Store
+    clock: Clock
+    executors: Callable[[Doorbell], Mapping[str, Executor]]
+    view: View
+    pools: Mapping[str, float] = field(default_factory=dict)
+    patient: bool = True
+    """Stay until the run has ended; otherwise until the request is answered and nothing is stopping."""
+    _signals: list[int] = field(default_factory=list)
+    _stir: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def conduct(self, request: Request) -> Ending:
+        """Carry the request to its end."""
+        request_id = _fresh()
+        self.store.ask(request_id, request, self.clock.now())
+        lead = Lead(self.workspace.lock)
+        loop = asyncio.get_running_loop()
+        for number in _SIGNALS:
+            loop.add_signal_handler(number, self._signalled, number)
+        try:
+            while True:
+                if lead.take(self.clock.now()):
+                    return await _Leading(self, request_id).run()
+                if (ending := await self._follow(request_id)) is not None:
+                    return ending
+        finally:
+            lead.release()
+            for number in _SIGNALS:
+                loop.remove_signal_handler(number)
+
+    def _signalled(self, number: int) -> None:
+        self._signals.append(number)
+        self._stir.set()
+
+    async def _follow(self, request_id: str) -> Ending | None:
+        """Watch somebody else do it. None: the leader has left, and somebody has to take over."""
+        leader = holder(self.workspace.lock)
+        if leader is None:
+            return None
+        ring(self.workspace.socket, "requests")
+        self.view.follows(leader)
+        seen, known = -1, False
+        while holder(self.workspace.lock) is not None:
+            answer = self.store.answer(request_id)
+            if self._signals:
+                record = self.store.run(answer.run) if answer and answer.run else None
+                return Ending(answer, record, self._signals[0], detached=True)
+            if answer is not None and (not answer.accepted or answer.run is None):
+                return Ending(answer, None)
+            pause = _FOLLOW
+            if answer is not None and answer.run and seen != (seen := self.store.last()):
+                began = asyncio.get_running_loop().time()
+                record = self.store.run(answer.run)
+                assert record is not None
+                if not known:
+                    self.view.opened(record, answer)
+                    known = True
+                self.view.look(record)
+                if record.outcome or not self.patient:
+                    return Ending(answer, record)
+                if record.paused == ORPHANED:  # its former leader has left, this one waits to be asked
+                    self.store.ask(_fresh(), ResumeRun(record.id), self.clock.now())
+                    ring(self.workspace.socket, "requests")
+                pause = max(_FOLLOW, 5 * (asyncio.get_running_loop().time() - began))
+            await self._pause(pause)
+        return None
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stir.wait()
+        except TimeoutError:
+            pass
+
+
+class _Leading:
+    """One leadership, for the sake of one request."""
+
+    def __init__(self, conductor: Conductor, request_id: str) -> None:
+        self._conductor = conductor
+        self._request_id = request_id
+        self._answer: Answer | None = None
+        self._record: RunRecord | None = None
+        self._ended = False
+        self._heeded = 0
+
+    async def run(self) -> Ending:
+        conductor = self._conductor
+        doorbell = Doorbell(conductor.workspace.socket)
+        executors = conductor.executors(doorbell)
+        self._engine = engine = Engine(
+            conductor.store,
+            executors,
+            conductor.clock,
+            pools=conductor.pools,
+            space=SpaceWatch(conductor.workspace.folder, _FLOOR),
+            observers=[self],
+            wanted=_asker_lives,
+        )
+        engine.inbox.attach()
+        doorbell.listen("requests", lambda _: engine.inbox.ring())
+        doorbell.open()
+        heeding = asyncio.ensure_future(self._heed())
+        try:
+            engine.lead(_name())
+            self._resume_what_was_handed_over()
+            await engine.run(self._over)
+        finally:
+            heeding.cancel()
+            for executor in executors.values():
+                executor.close()
+            doorbell.close()
+        code = conductor._signals[0] if conductor._signals and not self._ended else 0
+        return Ending(self._answer, self._record, code)
+
+    def _resume_what_was_handed_over(self) -> None:
+        """A follower takes over: its request is answered already, its run waits to be asked for."""
+        store = self._conductor.store
+        self._answer = store.answer(self._request_id)
+        if self._answer is None or self._answer.run is None:
+            return
+        self._record = self._engine.state.runs.get(self._answer.run) or store.run(self._answer.run)
+        self._ended = self._record is None or self._record.outcome is not None
+        if not self._ended:
+            self._engine.request(_fresh(), ResumeRun(self._answer.run))
+
+    def see(self, events: Sequence[Event], state: State) -> None:
+        view = self._conductor.view
+        for event in events:
+            match event:
+                case Answer(request=request) if request == self._request_id:
+                    self._answer = event
+                    self._record = state.runs.get(event.run or "")
+                    self._ended = self._record is None or self._record.outcome is not None
+                    if self._record is not None:
+                        view.opened(self._record, event)
+                    self._conductor._stir.set()  # a signal may have come before the run was known
+                case CloseRun() if self._record is not None and event.run == self._record.id:
+                    self._ended = True
+        view.see(events, state)
+
+    def _over(self, _state: State) -> bool:
+        """Whether this leadership has done what it was for."""
+        if self._answer is None:
+            return False
+        if self._ended or self._record is None or not self._answer.accepted:
+            return True
+        idle = not self._record.live
+        left = bool(self._heeded) and bool(self._record.paused)
+        return idle and (left or not self._conductor.patient)
+
+    async def _heed(self) -> None:
+        """Act on signals: drain, then end what runs, then kill it."""
+        conductor = self._conductor
+        while True:
+            await conductor._stir.wait()
+            conductor._stir.clear()
+            while self._record and not self._ended and self._heeded < len(conductor._signals):
+                self._heeded += 1
+                self._obey(self._heeded, signal.Signals(conductor._signals[0]).name)
+
+    def _obey(self, count: int, name: str) -> None:
+        engine, record = self._engine, self._record
+        assert record is not None
+        match count:
+            case 1:
+                engine.request(_fresh(), PauseRun(record.id, f"interrupted ({name})"))
+            case 2:
+                engine.request(_fresh(), HaltRun(record.id, f"interrupted ({name})"))
+            case _:
+                engine.kill(record.id)
+        self._conductor.view.signalled(record, count)
+        engine.inbox.ring()
+
+
+def _fresh() -> str:
+    return f"{os.getpid()}.{uuid4().hex}"
+
+
+def _asker_lives(request_id: str) -> bool:
+    """Whether the process that asked is still there: nobody waits for what a dead one wanted."""
+    pid, _, _ = request_id.partition(".")
+    try:
+        os.kill(int(pid), 0)
+    except (ValueError, ProcessLookupError):
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _name() -> str:
+    return f"pid {os.getpid()}"

@@ -1,0 +1,77 @@
+"""The state folder of a project: `.openbell/`, private to its user, on a local disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from openbell.errors import ProjectError
+
+_NETWORK = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "9p", "afs", "lustre", "ceph", "glusterfs")
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """Where a project keeps its state. `create` makes the folder."""
+
+    project: Path
+
+    @property
+    def folder(self) -> Path:
+        return self.project / ".openbell"
+
+    @property
+    def database(self) -> Path:
+        return self.folder / "openbell.db"
+
+    @property
+    def attempts(self) -> Path:
+        return self.folder / "attempts"
+
+    @property
+    def lock(self) -> Path:
+        return self.folder / "lock"
+
+    @property
+    def socket(self) -> Path:
+        return self.folder / "engine.sock"
+
+    @property
+    def exists(self) -> bool:
+        """Whether anything has ever run here."""
+        return self.database.exists()
+
+    def create(self) -> None:
+        """Make the folder. Raises `ProjectError` when it cannot hold the state."""
+        try:
+            self.folder.mkdir(mode=0o700, exist_ok=True)
+            self.folder.chmod(0o700)
+            ignore = self.folder / ".gitignore"
+            if not ignore.exists():
+                ignore.write_text("*\n")
+        except OSError as error:
+            raise ProjectError(
+                f"cannot write to {self.folder}: {error.strerror}",
+                hint="openbell keeps its state beside the project file: use a folder that you may write to",
+            ) from error
+        if (kind := _filesystem(self.folder)) in _NETWORK:
+            raise ProjectError(
+                f"{self.folder} lies on a network file system ({kind}), where locks cannot be trusted",
+                hint="move the project to a local disk, or set `state:` in openbell.yaml to a local folder",
+            )
+
+
+def _filesystem(folder: Path) -> str:
+    """The type of the file system that holds the folder; empty where that cannot be told."""
+    try:
+        mounts = Path("/proc/self/mounts").read_text().splitlines()
+    except OSError:
+        return ""
+    best = ("", "")
+    target = str(folder.resolve())
+    for line in mounts:
+        _, point, kind, *_ = line.split(" ")
+        point = point.encode().decode("unicode_escape")
+        if (target == point or target.startswith(point.rstrip("/") + "/")) and len(point) >= len(best[0]):
+            best = (point, kind)
+    return best[1]

@@ -1,0 +1,56 @@
+"""Reads what a worker reports: one JSON object a line, from a file that anybody could have written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+LONGEST_LINE = 64 * 1024
+"""Bytes of one event; a longer one is cut and kept as log text."""
+
+_MOST = 16 * 1024 * 1024  # bytes of events of one attempt that are read at all
+_TOPICS = ("log", "metric", "progress", "result")
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One event of a worker. `end`: position in the file after it."""
+
+    topic: str
+    message: str
+    data: dict[str, Any]
+    end: int
+
+
+def read_events(path: Path, start: int) -> Iterator[Said]:
+    """The complete events behind position `start`."""
+    try:
+        with path.open("rb") as file:
+            file.seek(start)
+            data = file.read(max(0, _MOST - start))
+    except OSError:
+        return
+    position = start
+    for line in data.splitlines(keepends=True):
+        if not line.endswith(b"\n"):
+            return
+        position += len(line)
+        if line.strip():
+            yield _parse(line, position)
+
+
+def _parse(line: bytes, end: int) -> Said:
+    try:
+        if len(line) > LONGEST_LINE:
+            raise ValueError("too long")
+        event = json.loads(line)
+        topic, message, data = event["topic"], event.get("message", ""), event.get("data", {})
+        if topic in _TOPICS and isinstance(message, str) and isinstance(data, dict):
+            return Said(topic, message, data, end)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        pass
+    text = line[:LONGEST_LINE].decode(errors="replace").rstrip("\n")
+    return Said("log", text, {"malformed": True}, end)

@@ -1,0 +1,389 @@
+"""The process executor: asks zygotes for shims, follows the shims, reads what they leave."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from openbell.clock import Clock
+from openbell.core.events import Fact, Lost, Refused, Reported, Started
+from openbell.core.model import AttemptKey, Command, Step
+from openbell.core.render import AUTOMATIC
+from openbell.core.state import Capacity
+from openbell.core.states import StopReason
+from openbell.doorbell import Doorbell
+from openbell.executors.process import kernel
+from openbell.executors.process.events import read_events
+from openbell.executors.process.files import AttemptFiles, mark_of
+from openbell.executors.process.leftovers import sweep
+from openbell.executors.process.outcome import exited
+from openbell.executors.process.spawner import Spawner
+from openbell.executors.protocol import Brief, Orphan, Report
+
+_AUDIT = 30.0  # seconds between looks at attempts of which nothing is heard
+_SOON = 0.05  # seconds until the next look where the kernel gives no notice
+_NO_ROOM = 5.0  # seconds to wait when the machine cannot fork
+_MOST_REPORTS = 10_000  # events of one attempt that go into the journal
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """What the executor remembers of an attempt that it follows."""
+
+    key: AttemptKey
+    files: AttemptFiles
+    step: Step
+    shim: int | None = None
+    watch: int | None = None
+    told: bool = False
+    """Its start has been reported."""
+    heard: int = 0
+    reports: int = 0
+    stop: tuple[StopReason, float] | None = None
+
+
+@dataclass(slots=True)
+class _Zygote:
+    """A zygote and the attempts that it has been asked for. A warm one is not ready at once."""
+
+    spawner: Spawner
+    asked: set[AttemptKey] = field(default_factory=set)
+    waiting: list[dict[str, Any]] = field(default_factory=list)
+    ready: bool = False
+
+
+class ProcessExecutor:
+    """Runs attempts as processes of this machine. `folder`: the project's state folder."""
+
+    def __init__(
+        self,
+        folder: Path,
+        doorbell: Doorbell,
+        clock: Clock,
+        *,
+        slots: int,
+        log_cap: int = 16 << 20,
+        power: bool = False,
+    ) -> None:
+        self._folder = folder
+        self._root = folder / "attempts"
+        self._clock = clock
+        self._slots = slots
+        self._log_cap = log_cap
+        self._power = power
+        self._attempts: dict[str, _Attempt] = {}
+        self._zygotes: dict[Any, _Zygote] = {}
+        self._audit: asyncio.TimerHandle | None = None
+        self._report: Report | None = None
+        doorbell.listen("attempt", self._rung)
+
+    @property
+    def capacity(self) -> Capacity:
+        return Capacity(self._slots, keeps_time=True)
+
+    def open(self, report: Report) -> None:
+        self._report = report
+        self._loop = asyncio.get_running_loop()
+        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def close(self) -> None:
+        self._report = None
+        for attempt in self._attempts.values():
+            self._unwatch(attempt)
+        for zygote in self._zygotes.values():
+            zygote.spawner.close()
+        self._zygotes.clear()
+        if self._audit is not None:
+            self._audit.cancel()
+
+    # ── starting ─────────────────────────────────────────────────────────────────────────────
+
+    def start(self, brief: Brief) -> None:
+        key = brief.key
+        files = AttemptFiles(self._root, key)
+        self._attempts[str(key)] = _Attempt(key, files, brief.step)
+        zygote = self._zygote(brief)
+        zygote.asked.add(key)
+        spec = self._spec(brief, files)
+        if zygote.ready:
+            zygote.spawner.spawn(spec)
+        else:
+            zygote.waiting.append(spec)
+        self._keep_auditing()
+
+    def _spec(self, brief: Brief, files: AttemptFiles) -> dict[str, Any]:
+        """What the shim has to know, as JSON data."""
+        step = brief.step
+        in_place = bool(step.preload)
+        argv = list(brief.argv)
+        if not isinstance(step.work, Command) and not in_place:
+            argv.insert(0, brief.python or _own_python())
+        checkpoint = self._folder / "checkpoints" / f"{files.folder.parent.name}.{step.name}.{brief.key.cell}"
+        env = {
+            "PYTHONUNBUFFERED": "1",
+            **brief.env,
+            "OPENBELL_EVENTS": str(files.events),
+            "OPENBELL_CHECKPOINT": str(checkpoint),
+            "OPENBELL_BELL": str(self._folder / "engine.sock"),
+        }
+        return {
+            "id": str(brief.key),
+            "dir": str(files.folder),
+            "argv": argv,
+            "env": env,
+            "cwd": brief.cwd,
+            "timeout": step.timeout.total_seconds() if step.timeout else None,
+            "grace": step.grace.total_seconds(),
+            "memory": step.demand.memory if step.demand.memory_cap else 0,
+            "log_cap": self._log_cap,
+            "bell": "engine.sock",
+            "power": self._power,
+            "mark": mark_of(brief.key),
+            "script": in_place,
+        }
+
+    def _zygote(self, brief: Brief) -> _Zygote:
+        """The zygote for this brief: the bare one, or a warm one with its modules and environment."""
+        preload = brief.step.preload
+        env = {name: value for name, value in brief.env.items() if not _automatic(name)} if preload else None
+        name = (brief.python, preload, tuple(sorted(env.items()))) if env is not None else ""
+        zygote = self._zygotes.get(name)
+        if zygote is None:
+
+            def hear(message: dict[str, Any] | None) -> None:
+                self._heard(name, message)
+
+            python = brief.python if preload else None
+            spawner = Spawner(self._folder, hear, python=python, preload=preload, env=env)
+            zygote = self._zygotes[name] = _Zygote(spawner)
+        return zygote
+
+    def _heard(self, name: Any, message: dict[str, Any] | None) -> None:
+        """Something a zygote has to say; None: it has died."""
+        zygote = self._zygotes[name]
+        match message:
+            case None:
+                del self._zygotes[name]
+                for key in zygote.asked:
+                    self._investigate(str(key))
+            case {"ready": True}:
+                zygote.ready = True
+                for spec in zygote.waiting:
+                    zygote.spawner.spawn(spec)
+                zygote.waiting.clear()
+            case {"ready": False, "module": module, "error": error}:
+                del self._zygotes[name]
+                zygote.spawner.close()
+                for key in zygote.asked:
+                    self._refuse(key, f"preload of {module!r}: {error}", counted=True)
+            case {"id": attempt, "error": error}:
+                zygote.asked.discard(self._attempts[attempt].key)
+                self._refuse(self._attempts[attempt].key, error, counted=False)
+            case {"id": attempt, "pid": pid}:
+                if known := self._attempts.get(attempt):
+                    zygote.asked.discard(known.key)
+                    self._follow(known, pid)
+
+    def _refuse(self, key: AttemptKey, reason: str, *, counted: bool) -> None:
+        wait = 0.0 if counted else _NO_ROOM
+        self._tell(Refused(self._clock.now(), key.task, key.attempt, reason, counted, wait))
+
+    # ── following ────────────────────────────────────────────────────────────────────────────
+
+    def _follow(self, attempt: _Attempt, shim: int) -> None:
+        """Be told by the kernel when the shim is gone."""
+        attempt.shim = shim
+        try:
+            attempt.watch = os.pidfd_open(shim)
+        except ProcessLookupError:
+            self._over(str(attempt.key))
+            return
+        except (AttributeError, OSError):
+            self._loop.call_later(_SOON, self._look, str(attempt.key))  # this kernel gives no notice
+            return
+        self._loop.add_reader(attempt.watch, self._over, str(attempt.key))
+        if attempt.stop is not None:
+            self._signal(attempt)
+
+    def _look(self, name: str) -> None:
+        """Whether the shim is gone, where nobody tells."""
+        attempt = self._attempts.get(name)
+        if attempt is None or self._report is None:
+            return
+        self._rung(name)
+        with attempt.files.locked() as ours:
+            if not ours:
+                self._loop.call_later(_SOON, self._look, name)
+                return
+        self._over(name)
+
+    def _rung(self, name: str) -> None:
+        """The attempt has news: it began, or its worker has reported."""
+        attempt = self._attempts.get(name)
+        if attempt is not None:
+            self._began(attempt)
+            self._reports(attempt)
+
+    def _began(self, attempt: _Attempt) -> None:
+        if attempt.told:
+            return
+        claim = attempt.files.claim()
+        if claim is not None and claim.began is not None:
+            attempt.told = True
+            key = attempt.key
+            self._tell(Started(claim.began, key.task, key.attempt, str(claim.child)))
+
+    def _reports(self, attempt: _Attempt) -> None:
+        """Pass on what the worker has said since; of a flood, the beginning."""
+        key, now = attempt.key, self._clock.now()
+        for said in read_events(attempt.files.events, attempt.heard):
+            attempt.heard = said.end
+            if said.topic == "result":
+                continue
+            attempt.reports += 1
+            if attempt.reports > _MOST_REPORTS:
+                return
+            message = said.message
+            if attempt.reports == _MOST_REPORTS:
+                message = f"{_MOST_REPORTS} events: what follows is not recorded"
+            self._tell(Reported(now, key.task, key.attempt, said.topic, message, said.data, said.end))
+
+    def _over(self, name: str) -> None:
+        """The shim is gone: there is an exit record, or it has died."""
+        attempt = self._attempts.get(name)
+        if attempt is None:
+            return
+        self._unwatch(attempt)
+        record = attempt.files.exit()
+        if record is None:
+            self._investigate(name)
+            return
+        self._rung(name)
+        self._end(attempt, record)
+
+    def _end(self, attempt: _Attempt, record: dict[str, Any]) -> None:
+        self._attempts.pop(str(attempt.key), None)
+        key = attempt.key
+        if record.get("stopped") == "terminated":
+            at = datetime.fromtimestamp(record["at"], UTC)
+            self._tell(Lost(at, key.task, key.attempt, "somebody else ended its supervisor (SIGTERM)"))
+            return
+        self._tell(exited(key, attempt.step, attempt.files, record))
+
+    # ── finding out ──────────────────────────────────────────────────────────────────────────
+
+    def adopt(self, orphans: Sequence[Orphan]) -> None:
+        for orphan in orphans:
+            attempt = _Attempt(orphan.key, AttemptFiles(self._root, orphan.key), orphan.step)
+            attempt.heard = orphan.heard
+            if orphan.stop is not None:
+                attempt.stop = (orphan.stop, orphan.step.grace.total_seconds())
+            self._attempts[str(orphan.key)] = attempt
+            self._investigate(str(orphan.key))
+        self._keep_auditing()
+
+    def _investigate(self, name: str) -> None:
+        """What has become of an attempt: over, alive, never begun, or lost. The lock knows."""
+        attempt = self._attempts.get(name)
+        if attempt is None or self._report is None:
+            return
+        with attempt.files.locked() as ours:
+            record = attempt.files.exit()
+            if record is not None:
+                self._rung(name)
+                self._end(attempt, record)
+            elif not ours:
+                self._rejoin(attempt)
+            elif attempt.files.take_claim():
+                self._attempts.pop(name)
+                key, reason = attempt.key, "it had not begun when its engine ended"
+                self._tell(Refused(self._clock.now(), key.task, key.attempt, reason, counted=False))
+            elif sweep(attempt.key, attempt.files.claim()):
+                self._attempts.pop(name)
+                reason = "its supervisor died, and what was left of it has been ended"
+                self._tell(Lost(self._clock.now(), attempt.key.task, attempt.key.attempt, reason))
+            else:
+                self._loop.call_later(_NO_ROOM, self._investigate, name)  # something of it will not die
+
+    def _rejoin(self, attempt: _Attempt) -> None:
+        """A shim holds the lock: follow it, as soon as it has said who it is."""
+        claim = attempt.files.claim()
+        if claim is None:
+            self._loop.call_later(_SOON, self._investigate, str(attempt.key))
+            return
+        self._rung(str(attempt.key))
+        if attempt.stop is not None:
+            reason, grace = attempt.stop
+            attempt.files.ask_to_stop(reason.value, grace)
+        if attempt.watch is None:
+            self._follow(attempt, claim.shim)
+
+    def _keep_auditing(self) -> None:
+        if self._audit is None and self._attempts:
+            self._audit = self._loop.call_later(_AUDIT, self._audit_all)
+
+    def _audit_all(self) -> None:
+        """Nothing of this is needed, as long as the kernel keeps its word."""
+        self._audit = None
+        for name, attempt in list(self._attempts.items()):
+            if attempt.shim is not None:
+                self._investigate(name)
+        self._keep_auditing()
+
+    # ── ending ───────────────────────────────────────────────────────────────────────────────
+
+    def stop(self, key: AttemptKey, reason: StopReason, grace: timedelta) -> None:
+        attempt = self._attempts.get(str(key))
+        if attempt is None:
+            return
+        attempt.stop = (reason, grace.total_seconds())
+        if attempt.shim is not None:
+            self._signal(attempt)
+
+    def _signal(self, attempt: _Attempt) -> None:
+        """Tell the shim why, then wake it. One without a start to its name is told when it has one."""
+        assert attempt.stop is not None
+        reason, grace = attempt.stop
+        attempt.files.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        attempt.files.ask_to_stop(reason.value, grace)
+        try:
+            if attempt.watch is not None:
+                signal.pidfd_send_signal(attempt.watch, signal.SIGTERM)
+            elif attempt.shim is not None:
+                os.kill(attempt.shim, signal.SIGTERM)
+        except ProcessLookupError:
+            pass  # it has just ended; its record says how
+
+    def settle(self, key: AttemptKey) -> None:
+        AttemptFiles(self._root, key).tidy()
+
+    def _unwatch(self, attempt: _Attempt) -> None:
+        if attempt.watch is not None:
+            self._loop.remove_reader(attempt.watch)
+            os.close(attempt.watch)
+            attempt.watch = None
+
+    def _tell(self, fact: Fact) -> None:
+        if self._report is not None:
+            self._report(fact)
+
+
+def _automatic(name: str) -> bool:
+    return name in AUTOMATIC or name.startswith("OPENBELL_")
+
+
+def _own_python() -> str:
+    import sys
+
+    return sys.executable
+
+
+def available() -> bool:
+    """Whether this platform has all that supervision needs (elsewhere some promises are weaker)."""
+    return kernel.LINUX

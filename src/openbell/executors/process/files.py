@@ -1,0 +1,122 @@
+"""The engine's view of an attempt's files."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from openbell.core.model import AttemptKey
+
+KEPT = ("log", "log.0", "log.1")
+"""What stays after the outcome is recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Who has claimed an attempt. `child` and `began` are there once the program runs."""
+
+    shim: int
+    boot: str
+    mark: str
+    child: int | None = None
+    began: datetime | None = None
+
+
+class AttemptFiles:
+    """`attempts/<run>/<step>.<cell>.<attempt>/`: lock, claim, exit, log, events, stop."""
+
+    def __init__(self, root: Path, key: AttemptKey) -> None:
+        self.folder = attempt_folder(root, key)
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "log"
+
+    @property
+    def events(self) -> Path:
+        return self.folder / "events"
+
+    def claim(self) -> Claim | None:
+        """The claim as far as it is written; None when nobody has claimed yet."""
+        lines = _json_lines(self.folder / "claim")
+        if not lines:
+            return None
+        first, *more = lines
+        began = datetime.fromtimestamp(more[0]["at"], UTC) if more else None
+        return Claim(first["shim"], first["boot"], first["mark"], more[0]["child"] if more else None, began)
+
+    def exit(self) -> dict[str, Any] | None:
+        """The exit record, once the attempt is over."""
+        try:
+            record: dict[str, Any] = json.loads((self.folder / "exit").read_bytes())
+        except FileNotFoundError:
+            return None
+        return record
+
+    def ask_to_stop(self, reason: str, grace: float) -> None:
+        """Leave the reason for the shim, in one piece."""
+        draft = self.folder / "stop.tmp"
+        draft.write_text(json.dumps({"reason": reason, "grace": grace}))
+        draft.rename(self.folder / "stop")
+
+    def take_claim(self) -> bool:
+        """Claim the attempt so that nobody starts it any more. False: somebody has claimed before."""
+        try:
+            os.close(os.open(self.folder / "claim", os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        except FileExistsError:
+            return False
+        return True
+
+    @contextmanager
+    def locked(self) -> Iterator[bool]:
+        """Try the lock. True: it is ours inside the block, so no shim of this attempt lives."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+                return
+            yield True
+        finally:
+            os.close(lock)
+
+    def tidy(self) -> None:
+        """Remove what only a recovery needs; an empty log goes as well."""
+        try:
+            for entry in os.scandir(self.folder):
+                if entry.name not in KEPT or not entry.stat().st_size:
+                    os.unlink(entry.path)
+            self.folder.rmdir()
+        except OSError:
+            pass  # the log stays, or somebody else has been here
+
+
+def attempt_folder(root: Path, key: AttemptKey) -> Path:
+    """The folder of an attempt below the attempts' root."""
+    step = quote(key.step, safe="")
+    return root / quote(key.run, safe="") / f"{step}.{key.cell}.{key.attempt}"
+
+
+def mark_of(key: AttemptKey) -> str:
+    """A process name that finds forks of this attempt that were never exec'ed."""
+    return "ob-" + blake2b(str(key).encode(), digest_size=6).hexdigest()
+
+
+def _json_lines(path: Path) -> list[dict[str, Any]]:
+    """The complete lines of a small file."""
+    try:
+        text = path.read_text()
+    except FileNotFoundError:
+        return []
+    return [json.loads(line) for line in text.split("\n")[:-1] if line]

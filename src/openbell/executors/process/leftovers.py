@@ -1,0 +1,62 @@
+"""Finds and kills the processes of an attempt whose supervisor has died.
+
+Two marks, because a process can lose one of them: the attempt's id in the environment that it was
+exec'ed with, and for preloaded children, which never exec, the process name, which a fork inherits.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+from openbell.core.model import AttemptKey
+from openbell.executors.process import kernel
+from openbell.executors.process.files import Claim
+
+_PATIENCE = 5.0  # seconds that killed processes may take to vanish
+
+
+def sweep(key: AttemptKey, claim: Claim | None) -> bool:
+    """Kill all that is left of the attempt. False when something of it would not die."""
+    if claim is not None and claim.boot != kernel.boot_id():
+        return True  # the machine has been started anew since
+    deadline = time.monotonic() + _PATIENCE
+    while found := _find(key, claim):
+        for pid in found:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.005)
+    return True
+
+
+def _find(key: AttemptKey, claim: Claim | None) -> list[int]:
+    """Living processes that bear a mark of the attempt, this one excepted."""
+    label = f"OPENBELL_ATTEMPT={key}".encode()
+    pids = (int(name) for name in os.listdir("/proc") if name.isdigit())
+    return [pid for pid in pids if pid != os.getpid() and _bears(pid, label, claim)]
+
+
+def _bears(pid: int, label: bytes, claim: Claim | None) -> bool:
+    name, state = _status(pid)
+    if state in ("Z", "X", ""):
+        return False
+    if claim is not None and name == claim.mark:
+        return True
+    try:
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            return label in file.read().split(b"\0")
+    except OSError:
+        return False
+
+
+def _status(pid: int) -> tuple[str, str]:
+    """Name and state letter of a process; empty when it is gone."""
+    text = kernel.read(f"/proc/{pid}/stat")
+    if not text:
+        return "", ""
+    return text[text.index("(") + 1 : text.rindex(")")], text[text.rindex(")") + 2]

@@ -1,0 +1,78 @@
+"""An exit record and a log, put into words."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from openbell.core.events import Exit, Exited
+from openbell.core.failure import complaint
+from openbell.core.model import AttemptKey, Step
+from openbell.core.states import StopReason
+from openbell.executors.process.events import read_events
+from openbell.executors.process.files import AttemptFiles
+
+_TAIL = 64 * 1024
+
+
+def exited(key: AttemptKey, step: Step, files: AttemptFiles, record: dict[str, Any]) -> Exited:
+    """The end of an attempt as a fact."""
+    stopped = StopReason(record["stopped"]) if record.get("stopped") else None
+    well = record["code"] == 0 and stopped is None
+    said = complaint("" if well else tail(files.log))
+    end = Exit(
+        code=record["code"],
+        signal=record.get("signal", ""),
+        elapsed=record.get("elapsed", 0.0),
+        started=record.get("started", True),
+        stopped=stopped,
+        error="" if well else _reason(record, step, stopped, said.line),
+        traceback=said.traceback,
+        peak_rss=record.get("peak_rss", 0),
+        cpu=record.get("cpu", 0.0),
+        stragglers=record.get("stragglers", 0),
+        log_bytes=record["log_bytes"],
+        log_dropped=record["log_dropped"],
+    )
+    result: dict[str, Any] = {}
+    for event in read_events(files.events, 0):
+        if event.topic == "result":
+            result |= event.data
+    return Exited(datetime.fromtimestamp(record["at"], UTC), key.task, key.attempt, end, result)
+
+
+def tail(log: Path) -> str:
+    """The end of a log, as text."""
+    try:
+        with log.open("rb") as file:
+            file.seek(0, 2)
+            file.seek(max(0, file.tell() - _TAIL))
+            return file.read().decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def _reason(record: dict[str, Any], step: Step, stopped: StopReason | None, said: str) -> str:
+    """One line: what ended it, and what it said last."""
+    peak = f"peak memory {record.get('peak_rss', 0) / 1e6:.0f} MB"
+    match record:
+        case {"started": False, "error": error}:
+            return f"it could not be started: {error}"
+        case _ if stopped is StopReason.TIMEOUT:
+            seconds = step.timeout.total_seconds() if step.timeout else record["elapsed"]
+            return _with(f"timed out after {seconds:g} s", said)
+        case _ if stopped is StopReason.MEMORY:
+            return _with(f"passed its memory cap of {step.demand.memory / 1e6:.0f} MB", said)
+        case _ if stopped is not None:
+            return f"stopped: {stopped.value}"
+        case {"oom": True}:
+            return _with(f"killed by SIGKILL, probably out of memory ({peak})", said)
+        case {"signal": str(name)} if name:
+            return _with(f"killed by {name} ({peak})", said)
+        case _:
+            return said or f"exit code {record['code']}"
+
+
+def _with(what: str, said: str) -> str:
+    return f"{what}; last output: {said}" if said else what

@@ -1,0 +1,108 @@
+"""Forks a shim for every request that comes over its socket; leaves when the engine does.
+
+It is started once, before there is anything worth copying: one thread, few pages, nothing open. A
+warm one has imported the modules of `preload` beforehand, and its children find them there.
+"""
+
+import gc
+import json
+import os
+import signal
+import socket
+import struct
+import sys
+from typing import Any, NoReturn
+
+from openbell.executors.process import kernel
+from openbell.executors.process.shim import supervise
+
+HEADER = struct.Struct("!I")
+"""Each message is preceded by its length."""
+
+
+def main(arguments: list[str]) -> NoReturn:
+    """`descriptor module ...`: serve the socket, with these modules imported."""
+    line = socket.socket(fileno=int(arguments[0]))
+    os.set_inheritable(line.fileno(), False)
+    os.setsid()
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_IGN)  # SIGCHLD ignored: shims are reaped by the kernel
+    _tell(line, _preload(arguments[1:]))
+    kernel.set_name("openbell-zygote")
+    always = {
+        "boot": kernel.boot_id(),
+        "ooms": kernel.oom_kills(),
+        "keep": _descriptors() - {line.fileno()} | {0, 1, 2},
+    }
+    gc.disable()  # a collection would write to every page that the children share
+    gc.freeze()
+    while (spec := _hear(line)) is not None:
+        spec.update(always)
+        try:
+            pid = os.fork()
+        except OSError as error:
+            _tell(line, {"id": spec["id"], "error": f"cannot fork: {error.strerror}"})
+            continue
+        if pid == 0:
+            line.close()
+            supervise(spec)
+        _tell(line, {"id": spec["id"], "pid": pid})
+    os._exit(0)
+
+
+def _preload(modules: list[str]) -> dict[str, Any]:
+    """Import the modules. One that starts a thread is refused by name: a fork would lose the thread."""
+    for name in modules:
+        before = _threads()
+        try:
+            __import__(name)
+        except Exception as error:
+            return {"ready": False, "module": name, "error": f"{type(error).__name__}: {error}"}
+        if _threads() > before:
+            return {"ready": False, "module": name, "error": "it starts threads when it is imported"}
+    return {"ready": True}
+
+
+def _descriptors() -> set[int]:
+    """What is open by now: the modules of `preload` may need it in the children."""
+    try:
+        return {int(name) for name in os.listdir("/proc/self/fd")}
+    except OSError:
+        return set()
+
+
+def _threads() -> int:
+    try:
+        return len(os.listdir("/proc/self/task"))
+    except OSError:
+        import threading
+
+        return threading.active_count()
+
+
+def _hear(line: socket.socket) -> dict[str, Any] | None:
+    """The next request; None when the engine is gone."""
+    header = _read(line, HEADER.size)
+    body = _read(line, HEADER.unpack(header)[0]) if header else b""
+    return json.loads(body) if body else None
+
+
+def _read(line: socket.socket, size: int) -> bytes:
+    data = b""
+    while len(data) < size:
+        part = line.recv(size - len(data))
+        if not part:
+            return b""
+        data += part
+    return data
+
+
+def _tell(line: socket.socket, message: dict[str, Any]) -> None:
+    try:
+        line.sendall(json.dumps(message).encode() + b"\n")
+    except OSError:
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
