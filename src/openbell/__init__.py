@@ -1,0 +1,48 @@
+"""openbell: a market-aware orchestrator for quant teams.
+
+Importing it costs nothing: names are loaded when they are first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from openbell.version import __version__
+
+if TYPE_CHECKING:
+    from openbell import worker
+    from openbell.errors import ConfigError, MarketError, OpenbellError
+    from openbell.market import Market, Session, market
+
+__all__ = [
+    "ConfigError",
+    "Market",
+    "MarketError",
+    "OpenbellError",
+    "Session",
+    "__version__",
+    "market",
+    "worker",
+]
+
+_HOMES = {
+    "ConfigError": "openbell.errors",
+    "Market": "openbell.market",
+    "MarketError": "openbell.errors",
+    "OpenbellError": "openbell.errors",
+    "Session": "openbell.market",
+}
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name in ("market", "worker"):
+        return import_module(f"openbell.{name}")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'openbell' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

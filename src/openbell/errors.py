@@ -19,6 +19,7 @@ A message says what is wrong in one line; `hint` says what to do next.
 from __future__ import annotations
 
 from enum import IntEnum
+from pathlib import Path
 
 
 class ExitCode(IntEnum):
@@ -61,8 +62,11 @@ class ConfigError(OpenbellError):
 
     exit_code = ExitCode.CONFIG
 
-    def __init__(self, message: str, *, hint: str = "", findings: tuple[object, ...] = ()) -> None:
+    def __init__(
+        self, message: str, *, hint: str = "", path: Path | None = None, findings: tuple[object, ...] = ()
+    ) -> None:
         super().__init__(message, hint=hint)
+        self.path = path
         self.findings = findings
 
 

@@ -83,4 +83,4 @@ def reject(path: Path, findings: Sequence[Finding]) -> ConfigError:
     """The error that carries all findings of a file that cannot be used."""
     fatal = sum(finding.fatal for finding in findings)
     what = "1 error" if fatal == 1 else f"{fatal} errors"
-    return ConfigError(f"{path.name}: {what}", findings=tuple(findings))
+    return ConfigError(f"{path.name}: {what}", path=path, findings=tuple(findings))

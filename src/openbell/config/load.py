@@ -62,13 +62,16 @@ def load(
     overrides: Overrides = Overrides(),
     *,
     starting: bool = False,
+    assume: Dialect = Dialect.NATIVE,
 ) -> Loaded:
     """Load a pipeline. `starting`: it is about to run, so unset variables are errors.
+
+    `assume`: the dialect of a file that does not show its own.
 
     Raises `ConfigError` with every finding.
     """
     document = read(path)
-    dialect = detect(document)
+    dialect = detect(document, assume)
     for key, text in overrides.values:
         _set(document, key, text)
     draft = Draft(document)
@@ -84,11 +87,13 @@ def load(
     return Loaded(pipeline, digest(pipeline), dialect, document, tuple(findings), left_out)
 
 
-def detect(document: Document) -> Dialect:
+def detect(document: Document, assume: Dialect = Dialect.NATIVE) -> Dialect:
     """The dialect of a file, by its keys."""
     execution = document.root.find(("execution",)) if document.root else None
-    if execution is None or (document.root and document.root.find(("steps",))):
+    if document.root and document.root.find(("steps",)):
         return Dialect.NATIVE
+    if execution is None:
+        return assume
     keys = execution.value if isinstance(execution.value, dict) else {}
     if ("num_partitions" in keys) != ("num_workers" in keys):
         return Dialect.PQ if "num_partitions" in keys else Dialect.REPLAY
@@ -97,6 +102,8 @@ def detect(document: Document) -> Dialect:
     older = [("replay", "heap_size_gb"), ("replay", "replay_time"), ("scheduler",)]
     balance = sum(document.root.find(path) is not None for path in newer)
     balance -= sum(document.root.find(path) is not None for path in older)
+    if balance == 0 and assume is not Dialect.NATIVE:
+        return assume
     return Dialect.PQ if balance >= 0 else Dialect.REPLAY
 
 

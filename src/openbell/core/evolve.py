@@ -9,10 +9,12 @@ from __future__ import annotations
 from openbell.core.events import (
     Amend,
     Answer,
+    AttemptFact,
     Cancel,
     CloseRun,
     Event,
     Exited,
+    Fact,
     Led,
     Lost,
     OpenRun,
@@ -61,6 +63,16 @@ def evolve(state: State, event: Event) -> None:
             _lead(state, event)
         case _:
             _run(state, event)
+
+
+def is_news(state: State, fact: Fact) -> bool:
+    """Whether a fact says anything that is not known: a late or repeated report does not."""
+    if not isinstance(fact, AttemptFact):
+        return True
+    live = state.live(fact.task, fact.attempt)
+    if live is None:
+        return False
+    return live.started is None if isinstance(fact, Started) else True
 
 
 def _run(state: State, event: OpenRun | Amend | Pause | Resume | Stall | CloseRun) -> None:

@@ -15,7 +15,6 @@ from openbell.clock import Clock
 from openbell.core.decide import decide
 from openbell.core.events import (
     Answer,
-    AttemptFact,
     Event,
     Exited,
     Fact,
@@ -27,7 +26,7 @@ from openbell.core.events import (
     Stop,
     Unreachable,
 )
-from openbell.core.evolve import evolve
+from openbell.core.evolve import evolve, is_news
 from openbell.core.model import AttemptKey, TaskKey
 from openbell.core.requests import Request, Submit
 from openbell.core.state import Limits, State
@@ -181,12 +180,11 @@ class Engine:
         return known or f"{name}/{self._store.next_key(name)}"
 
     def _absorb(self, facts: Sequence[Fact]) -> None:
-        """Move the state on by facts. A report on an attempt that does not live is dropped: it is stale."""
+        """Move the state on by facts. What is no news is dropped."""
         for fact in facts:
-            if isinstance(fact, AttemptFact) and self.state.live(fact.task, fact.attempt) is None:
-                continue
-            evolve(self.state, fact)
-            self._pending.append(fact)
+            if is_news(self.state, fact):
+                evolve(self.state, fact)
+                self._pending.append(fact)
 
     def _act(self) -> datetime | None:
         """Decide, record, perform, until there is nothing more to do. Returns when to ask again."""

@@ -14,11 +14,7 @@ _NETWORK = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "9p", "afs", "
 class Workspace:
     """Where a project keeps its state. `create` makes the folder."""
 
-    project: Path
-
-    @property
-    def folder(self) -> Path:
-        return self.project / ".openbell"
+    folder: Path
 
     @property
     def database(self) -> Path:

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from openbell import market
+from openbell.market import calendar
 from openbell.refresh.compact import compact, render
 from openbell.refresh.upstream import names, read
 
 
 def main(wanted: Sequence[str]) -> None:
-    folder = Path(market.__file__).parent / "calendars"
+    folder = Path(calendar.__file__).parent / "calendars"
     source = f"exchange_calendars {version('exchange_calendars')}"
     for name in wanted or names():
         target = folder / f"{name.replace('/', '-')}.json"

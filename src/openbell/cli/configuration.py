@@ -1,0 +1,105 @@
+"""`validate`, `schema`, `explain`: about files, without running anything."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from openbell.cli.findings import show, shown
+from openbell.cli.setting import Setting
+from openbell.config.codes import CODES
+from openbell.config.findings import Finding, nearest
+from openbell.config.load import load
+from openbell.config.schema import SUBJECTS, describe, json_schema
+from openbell.errors import ConfigError, ExitCode, NotFound
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True)
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text")
+def validate(files: tuple[str, ...], output: str) -> int:
+    """Check pipeline files of any dialect, and the project that they belong to.
+
+    All findings at once, with line and column; exit code 65 when one of them is an error.
+    """
+    results = [_validate(file) for file in files]
+    if output == "json":
+        click.echo(json.dumps(results, ensure_ascii=False))
+    else:
+        for result in results:
+            if result["valid"]:
+                click.echo(f"{result['file']}: valid, {result['tasks']:,} tasks ({result['dialect']})")
+    return ExitCode.OK if all(result["valid"] for result in results) else ExitCode.CONFIG
+
+
+def _validate(file: str) -> dict[str, Any]:
+    """Check one file, show its findings on stderr, and tell what came out."""
+    path = Path(file)
+    try:
+        setting = Setting.of(path if path.exists() else Path.cwd())
+        path = setting.project.find(file, Path.cwd())
+        loaded = load(path, setting.project, os.environ)
+    except ConfigError as error:
+        findings = [finding for finding in error.findings if isinstance(finding, Finding)]
+        wrong = error.path or path
+        show(findings, wrong, _lines(wrong))
+        click.secho(f"{shown(wrong)}: {error.message.partition(': ')[2]}", fg="red", bold=True, err=True)
+        return {"file": shown(path), "valid": False, "findings": list(map(_as_json, findings))}
+    show(loaded.warnings, path, loaded.document.lines)
+    return {
+        "file": shown(path),
+        "valid": True,
+        "dialect": loaded.dialect.value,
+        "tasks": loaded.pipeline.size,
+        "findings": list(map(_as_json, loaded.warnings)),
+    }
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(errors="replace").split("\n")
+    except OSError:
+        return []
+
+
+def _as_json(finding: Finding) -> dict[str, Any]:
+    data = asdict(finding)
+    place = data.pop("span")
+    return {**data, "severity": finding.severity.value, "path": list(finding.path), **place}
+
+
+@click.command()
+@click.argument("subject", type=click.Choice(list(SUBJECTS)), default="pipeline")
+def schema(subject: str) -> None:
+    """Print the JSON Schema of a kind of file.
+
+    For editors: `openbell schema > pipeline.schema.json`, and in the file
+    `# yaml-language-server: $schema=pipeline.schema.json`.
+    """
+    click.echo(json.dumps(json_schema(subject), indent=2, ensure_ascii=False))
+
+
+@click.command()
+@click.argument("subject")
+def explain(subject: str) -> None:
+    """Say what a field of the files, or a code such as OB101, means."""
+    if code := CODES.get(subject.upper()):
+        click.secho(f"{subject.upper()}: {code.title}", bold=True)
+        click.echo(code.text)
+        return
+    found = describe(subject)
+    if not found:
+        near = nearest(subject, [*CODES, *(field.name for name in SUBJECTS for field in describe("", name))])
+        hint = f"did you mean `{near}`?" if near else "for example `openbell explain steps.retry` or OB101"
+        raise NotFound(f"there is no field or code {subject!r}", hint=hint)
+    for field in found:
+        click.secho(field.path, bold=True, nl=False)
+        click.echo(
+            f"  {field.kind}  ({field.file}, {'required' if field.required else f'default {field.default}'})"
+        )
+        click.echo(f"  {field.text}")

@@ -1,0 +1,146 @@
+"""What a run came to: counts, failures in groups, results, what to do next."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from openbell.cli.words import plural, seconds, task_label, task_path
+from openbell.core.failure import fingerprint
+from openbell.core.model import TaskKey
+from openbell.core.state import RunRecord
+from openbell.core.states import TaskState
+from openbell.core.summary import exit_code, summarize
+from openbell.engine.conduct import Ending
+from openbell.errors import ExitCode
+from openbell.store.protocol import Store
+from openbell.store.records import AttemptInfo
+
+_COLOURS = {"succeeded": "green", "partial": "yellow", "failed": "red", "cancelled": "yellow"}
+_MOST_GROUPS = 5
+
+
+@dataclass(slots=True)
+class FailureGroup:
+    """Failures of one kind, with an example."""
+
+    error: str
+    traceback: str
+    example: TaskKey
+    count: int = 0
+
+
+def failure_groups(record: RunRecord, attempts: Iterable[AttemptInfo]) -> list[FailureGroup]:
+    """The failed tasks by what went wrong, the largest group first. `attempts`: the last of each task."""
+    groups: dict[str, FailureGroup] = {}
+    for info in attempts:
+        if record.groups[info.key.step].state(info.key.cell) is not TaskState.FAILED:
+            continue
+        traceback = info.exit.traceback if info.exit else ""
+        mark = fingerprint(info.error, traceback)
+        group = groups.setdefault(mark, FailureGroup(info.error, traceback, info.key.task))
+        group.count += 1
+    return sorted(groups.values(), key=lambda group: -group.count)
+
+
+def show_ending(store: Store, ending: Ending, output: str) -> int:
+    """Print the summary on stdout, and give the exit code of the process."""
+    record = ending.record
+    if record is None:
+        return ExitCode.ERROR
+    code = _code(ending, record)
+    attempts = list(store.attempts(record.id, last_only=True))
+    if output == "json":
+        click.echo(json.dumps(_as_json(record, attempts, code, ending), ensure_ascii=False))
+        return code
+    if ending.detached:
+        click.echo(f"Left {record.id} to its engine. To see it again: openbell status", err=True)
+        return code
+    _show_counts(record)
+    _show_failures(record, attempts)
+    _show_results(record, attempts)
+    _show_next(record)
+    return code
+
+
+def _code(ending: Ending, record: RunRecord) -> ExitCode:
+    if ending.signal and record.outcome is None:
+        return ExitCode.INTERRUPTED if ending.signal == 2 else ExitCode.TERMINATED
+    return exit_code(record)
+
+
+def _show_counts(record: RunRecord) -> None:
+    summary = summarize(record)
+    states = [(state.name.lower(), count) for state, count in summary.counts.items() if count]
+    told = ", ".join(f"{count:,} {name}" for name, count in states)
+    verdict = record.state.value
+    took = f", {seconds(record.last_end - record.run.opened_at)}" if summary.final else ""
+    click.secho(f"{record.id}: {verdict}", fg=_COLOURS.get(verdict), bold=True, nl=False)
+    click.echo(f" — {plural(summary.total, 'task')}: {told}{took}")
+
+
+def _show_failures(record: RunRecord, attempts: list[AttemptInfo]) -> None:
+    groups = failure_groups(record, attempts)
+    if not groups:
+        return
+    count = sum(group.count for group in groups)
+    ways = "1 way" if len(groups) == 1 else f"{len(groups)} ways"
+    click.secho(f"\n{plural(count, 'task')} failed in {ways}:", bold=True)
+    for group in groups[:_MOST_GROUPS]:
+        name = task_label(record.run.pipeline, group.example)
+        click.echo(f"  {group.count:>5,} x  {group.error}")
+        click.echo(f"           for example {name}")
+        click.echo(f"           openbell logs {task_path(record.run.pipeline, group.example)}")
+    if len(groups) > _MOST_GROUPS:
+        click.echo(f"  and {len(groups) - _MOST_GROUPS} more ways: openbell report {record.id}")
+
+
+def _show_results(record: RunRecord, attempts: list[AttemptInfo]) -> None:
+    from openbell.report.performance import performance
+
+    table = performance(record, attempts)
+    if table is None:
+        return
+    click.echo()
+    for line in table.lines():
+        click.echo(line)
+
+
+def _show_next(record: RunRecord) -> None:
+    click.echo()
+    if record.outcome is None:
+        waiting = record.count(TaskState.WAITING)
+        click.echo(
+            f"{plural(waiting, 'task')} left. Resume with the same command, or: openbell retry {record.id}"
+        )
+    elif record.count(TaskState.FAILED) or record.count(TaskState.CANCELLED):
+        click.echo(f"Run what is missing: the same command, or: openbell retry {record.id}")
+    click.echo(f"Report: openbell report {record.id}")
+
+
+def _as_json(record: RunRecord, attempts: list[AttemptInfo], code: int, ending: Ending) -> dict[str, Any]:
+    from openbell.report.performance import performance
+
+    table = performance(record, attempts)
+    return {
+        "event": "Summary",
+        "run": record.id,
+        "state": record.state.value,
+        "tasks": record.size,
+        "counts": {state.name.lower(): record.count(state) for state in TaskState},
+        "failures": [
+            {
+                "count": group.count,
+                "error": group.error,
+                "example": task_path(record.run.pipeline, group.example),
+            }
+            for group in failure_groups(record, attempts)
+        ],
+        "performance": table.data() if table else None,
+        "detached": ending.detached,
+        "exit_code": int(code),
+    }

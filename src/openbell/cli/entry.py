@@ -1,0 +1,112 @@
+"""`openbell`: the table of its verbs, and how errors leave the process."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from importlib import import_module
+
+import click
+
+from openbell.errors import ConfigError, ExitCode, OpenbellError
+from openbell.version import __version__
+
+VERBS: dict[str, tuple[str, str]] = {
+    "init": ("openbell.cli.init:init", "Write a small working project."),
+    "validate": ("openbell.cli.configuration:validate", "Check files; every finding at once."),
+    "schema": ("openbell.cli.configuration:schema", "JSON Schema of the files, for editors."),
+    "explain": ("openbell.cli.configuration:explain", "What a field or a code means."),
+    "plan": ("openbell.cli.plan:plan", "What would run, and which dates are left out, and why."),
+    "run": ("openbell.cli.run:run", "Run a pipeline or a sweep, and follow it. Again: only what is missing."),
+    "status": ("openbell.cli.status:status", "What is under way."),
+    "runs": ("openbell.cli.runs:runs", "The runs of the project."),
+    "logs": ("openbell.cli.logs:logs", "What tasks have printed."),
+    "why": ("openbell.cli.why:why", "Why a task has not started."),
+    "retry": ("openbell.cli.requests:retry", "Reopen failed tasks of a run, and follow it."),
+    "cancel": ("openbell.cli.requests:cancel", "Cancel a run, a step, or one task."),
+    "report": ("openbell.cli.report:report", "One offline HTML file about a run."),
+}
+"""Name -> (where it lives, one line of help)."""
+
+
+class Verbs(click.Group):
+    """Loads a verb when it is used: `--help` costs no more than its text."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:  # noqa: ARG002
+        if name not in VERBS:
+            return None
+        module, _, attribute = VERBS[name][0].partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Verbs"):
+            formatter.write_dl([(name, text) for name, (_, text) in VERBS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        from difflib import get_close_matches
+
+        if args and args[0] not in VERBS and not args[0].startswith("-"):
+            near = get_close_matches(args[0], VERBS, 1)
+            hint = f" Did you mean `{near[0]}`?" if near else ""
+            ctx.fail(f"There is no verb `{args[0]}`.{hint}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="openbell")
+def cli() -> None:
+    """A market-aware orchestrator: any worker over every trading session, each task to one outcome.
+
+    \b
+    openbell init --template sweep-demo    a working project, to look at and to run
+    openbell plan FILE                     what would run
+    openbell run FILE                      run it; again: only what is missing
+    """
+
+
+def main(command: click.Command = cli, *, failed: Callable[[int], int] = int) -> None:
+    """Run a command line, and leave with its code. `failed` translates codes (for the old entry points)."""
+    sys.exit(failed(_code(command)))
+
+
+def _code(command: click.Command) -> int:
+    try:
+        outcome = command.main(standalone_mode=False)
+    except click.exceptions.Exit as leaving:
+        return leaving.exit_code
+    except click.Abort:
+        return ExitCode.INTERRUPTED
+    except click.ClickException as error:
+        error.show(sys.stderr)
+        return ExitCode.USAGE
+    except OpenbellError as error:
+        _show(error)
+        return error.exit_code
+    except BrokenPipeError:
+        sys.stderr.close()  # nobody reads any more, and that is all right
+        return ExitCode.OK
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    return outcome if isinstance(outcome, int) else ExitCode.OK
+
+
+def _show(error: OpenbellError) -> None:
+    """The error on stderr: its findings with their lines, or its message and the next step."""
+    if isinstance(error, ConfigError) and error.findings:
+        from openbell.cli.findings import show_rejection
+
+        show_rejection(error)
+        return
+    click.echo(f"error: {error.message}", err=True)
+    if error.hint:
+        click.echo(f"  help: {error.hint}", err=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""`openbell init`: write a small working project."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+import click
+
+from openbell.cli.findings import shown
+from openbell.errors import NotFound, UsageError
+
+TEMPLATES = {
+    "sweep-demo": ("momentum.yaml", "A momentum rule over every NYSE session of 2012, four look-backs.")
+}
+"""Name -> (the file to run, what it is)."""
+
+_SCHEMAS = {"pipeline.schema.json": "pipeline", "project.schema.json": "project"}
+
+
+@click.command()
+@click.argument("folder", default=".")
+@click.option("--template", default="sweep-demo", show_default=True, help=f"One of: {', '.join(TEMPLATES)}.")
+def init(folder: str, template: str) -> None:
+    """Write a small working project into FOLDER (default: here). Nothing that exists is overwritten."""
+    if template not in TEMPLATES:
+        raise NotFound(f"there is no template {template!r}", hint=f"templates: {', '.join(TEMPLATES)}")
+    target = Path(folder)
+    content = dict(_content(template))
+    there = [name for name in content if (target / name).exists()]
+    if there:
+        raise UsageError(
+            f"{shown(target)} holds {there[0]} already; nothing was written",
+            hint="name another folder: openbell init FOLDER",
+        )
+    for name, data in content.items():
+        path = target / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        click.echo(f"  {shown(path)}")
+    start, what = TEMPLATES[template]
+    where = "" if target.resolve() == Path.cwd() else f"cd {shown(target)} && "
+    click.echo(f"\n{what}\nNext: {where}openbell run {start}")
+
+
+def _content(template: str) -> list[tuple[str, bytes]]:
+    """The files of a template by their relative path, with the schemas that editors read."""
+    from openbell.config.schema import json_schema
+
+    root = files("openbell").joinpath("templates", template)
+    found = list(_below(root, ""))
+    for name, subject in _SCHEMAS.items():
+        found.append((name, json.dumps(json_schema(subject), indent=1).encode()))
+    return found
+
+
+def _below(folder: Traversable, prefix: str) -> list[tuple[str, bytes]]:
+    found = []
+    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        if entry.is_dir() and entry.name != "__pycache__":
+            found += _below(entry, f"{prefix}{entry.name}/")
+        elif entry.is_file():
+            found.append((f"{prefix}{entry.name}", entry.read_bytes()))
+    return found

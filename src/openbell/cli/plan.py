@@ -1,0 +1,212 @@
+"""`openbell plan`: what would run, in what order, and which dates are left out, and why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import date
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import click
+
+from openbell.cli.run import EXECUTORS, load_for, parse_dates, parse_values
+from openbell.cli.setting import Setting
+from openbell.cli.words import plural, seconds, size
+from openbell.config.load import Loaded, Overrides
+from openbell.core.graph import topological
+from openbell.core.matrix import Axis, label
+from openbell.core.model import Command, Pipeline, Replay, Script, Step
+from openbell.core.states import TaskState
+from openbell.errors import ExitCode, NotFound
+from openbell.market import Closure
+
+_MOST_DATES = 40
+_MOST_VALUES = 8
+
+
+@click.command()
+@click.argument("pipeline")
+@click.option("--on", type=click.Choice(EXECUTORS), help="Where the tasks would run.")
+@click.option("--dates", help="Only these dates: A:B, or one.")
+@click.option("--sample", type=click.IntRange(1), help="Only so many tasks of each step, spread evenly.")
+@click.option("--set", "values", multiple=True, metavar="KEY=VALUE", help="Set a key of the file.")
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text")
+def plan(
+    pipeline: str, on: str | None, dates: str | None, sample: int | None, values: tuple[str, ...], output: str
+) -> int:
+    """Show what `openbell run` would do. Nothing is started, and no secret is needed."""
+    place = Path(pipeline) if Path(pipeline).exists() else Path.cwd()
+    setting = Setting.of(place)
+    overrides = Overrides(on, parse_dates(dates), sample, parse_values(values))
+    show_plan(setting, load_for(setting, pipeline, overrides, starting=False), output)
+    return ExitCode.OK
+
+
+def show_plan(setting: Setting, loaded: Loaded, output: str) -> None:
+    """Print the plan on stdout."""
+    if output == "json":
+        click.echo(json.dumps(_as_json(setting, loaded), ensure_ascii=False))
+        return
+    pipeline = loaded.pipeline
+    click.secho(f"{pipeline.shown}: {plural(pipeline.size, 'task')}", bold=True, nl=False)
+    click.echo(f" in {plural(len(pipeline.steps), 'step')}  (plan {loaded.digest})")
+    for name in topological(pipeline.steps):
+        _show_step(pipeline.step(name))
+    _show_left_out(loaded)
+    _show_limits(setting, pipeline)
+    _show_history(setting, loaded)
+
+
+def _show_step(step: Step) -> None:
+    axes = " x ".join(f"{len(axis.values)} {axis.name}" for axis in step.matrix.axes)
+    volume = step.matrix.volume
+    picked = f", {len(step.matrix)} of {volume} sampled" if len(step.matrix) != volume else ""
+    shape = f" = {axes}" if len(step.matrix.axes) > 1 else f" ({axes})" if axes else ""
+    click.echo(f"\n  {step.name}: {plural(len(step.matrix), 'task')}{shape}{picked}")
+    for axis in step.matrix.axes:
+        click.echo(f"    {axis.name:<12} {_values(axis)}")
+    for name, text in _facts(step):
+        click.echo(f"    {name:<12} {text}")
+
+
+def _values(axis: Axis) -> str:
+    values = [str(value) for value in axis.values]
+    if len(values) > _MOST_VALUES:
+        return f"{values[0]}, {values[1]} ... {values[-1]}"
+    return ", ".join(values)
+
+
+def _facts(step: Step) -> Iterator[tuple[str, str]]:
+    match step.work:
+        case Command(argv=argv):
+            yield "run", " ".join(argv)
+        case Script(path=path):
+            yield "script", path
+    if step.needs:
+        yield "needs", ", ".join(f"{need.step} ({need.mode.value})" for need in step.needs)
+    match step.mode:
+        case Replay() as replay:
+            speed = replay.speed if replay.speed == "max" else f"{replay.speed:g}x"
+            yield "replay", f"from {replay.start} at {speed}"
+        case None:
+            pass
+        case _:
+            yield "batch", "the whole date at once"
+    if step.retry.attempts > 1:
+        kinds = "" if len(step.retry.on) == 4 else f" after {', '.join(sorted(step.retry.on))}"
+        yield "tries", f"{step.retry.attempts}{kinds}, first wait {seconds(step.retry.delay)}"
+    if step.timeout:
+        yield "timeout", seconds(step.timeout)
+    if step.demand.memory:
+        how = "at most" if step.demand.memory_cap else "reserved"
+        yield "memory", f"{size(step.demand.memory)} each, {how}"
+    if step.window:
+        days = f"business days of {step.window.calendar}" if step.window.business_days else "every day"
+        yield "window", f"{step.window.start:%H:%M}-{step.window.stop:%H:%M} {step.window.tz}, {days}"
+    if step.query_name:
+        yield "names", step.query_name
+    yield "executor", step.executor
+
+
+def _show_left_out(loaded: Loaded) -> None:
+    if not loaded.left_out:
+        return
+    closures = list(loaded.left_out.values())
+    weekends = sum(closure.kind == "weekend" for closure in closures)
+    others = [closure for closure in closures if closure.kind != "weekend"]
+    told = [plural(weekends, "weekend day")] if weekends else []
+    told += [plural(len(others), "closed weekday")] if others else []
+    click.echo(f"\n  left out: {' and '.join(told)}")
+    for days, closure in _spans(others)[:_MOST_DATES]:
+        reason = (
+            f"{closure.reason} ({closure.kind})"
+            if closure.reason and closure.kind != "holiday"
+            else str(closure)
+        )
+        click.echo(f"    {days:<24} {reason}")
+    if len(others) > _MOST_DATES:
+        click.echo(f"    and {len(others) - _MOST_DATES} more: -o json lists all")
+
+
+def _spans(closures: list[Closure]) -> list[tuple[str, Closure]]:
+    """Neighbouring dates with one reason as one line."""
+    found = []
+    numbered = ((closure.date.toordinal() - n, closure) for n, closure in enumerate(closures))
+    for _, group in groupby(numbered, key=lambda one: (one[0], one[1].reason)):
+        days = [closure for _, closure in group]
+        first, last = days[0].date, days[-1].date
+        found.append((f"{first}" if first == last else f"{first} to {last}", days[0]))
+    return found
+
+
+def _show_limits(setting: Setting, pipeline: Pipeline) -> None:
+    here = [step for step in pipeline if step.executor == "process"]
+    click.echo()
+    if pipeline.concurrency:
+        click.echo(f"  at once      {pipeline.concurrency} (concurrency)", nl=False)
+        click.echo(f", {setting.slots} slots on this machine" if here else "")
+    elif here:
+        click.echo(f"  at once      {setting.slots} (slots of this machine)")
+    if pipeline.max_failures is not None:
+        click.echo(f"  max failures {max(1, pipeline.max_failures)}")
+    for step in here:
+        for name, wanted, there in _too_large(setting, step):
+            told = f"a task of {step.name} asks for {wanted} {name}, there is {there}: it will run alone"
+            click.secho(f"  note: {told}", fg="yellow")
+
+
+def _too_large(setting: Setting, step: Step) -> Iterator[tuple[str, str, str]]:
+    total = setting.pools["memory"]
+    if step.demand.memory > total:
+        yield "of memory", size(step.demand.memory), size(total)
+    if step.demand.cpu > setting.slots:
+        yield "slots", f"{step.demand.cpu:g}", str(setting.slots)
+
+
+def _show_history(setting: Setting, loaded: Loaded) -> None:
+    """What earlier runs tell: what is done already, and how long the rest may take."""
+    try:
+        store = setting.past()
+    except NotFound:
+        return
+    newest = store.newest(loaded.pipeline.name, loaded.digest)
+    record = store.run(newest) if newest else None
+    if record is None:
+        return
+    done = record.count(TaskState.SUCCEEDED)
+    click.echo(f"  so far       {record.id} is {record.state.value}: {done:,} of {record.size:,} succeeded")
+    left = record.size - done
+    if left and record.durations.count:
+        abreast = min(loaded.pipeline.concurrency or setting.slots, setting.slots)
+        click.echo(f"  estimate     {seconds(record.durations.mean * left / abreast)} for the other {left:,}")
+
+
+def _as_json(setting: Setting, loaded: Loaded) -> dict[str, Any]:
+    pipeline = loaded.pipeline
+    return {
+        "pipeline": pipeline.shown,
+        "digest": loaded.digest,
+        "dialect": loaded.dialect.value,
+        "tasks": pipeline.size,
+        "steps": [
+            {
+                "name": step.name,
+                "tasks": len(step.matrix),
+                "axes": {axis.name: list(axis.values) for axis in step.matrix.axes},
+                "first": label(step.matrix.coordinates(0)) if len(step.matrix) else "",
+                **dict(_facts(step)),
+            }
+            for step in map(pipeline.step, topological(pipeline.steps))
+        ],
+        "left_out": [_left_out(day, why) for day, why in loaded.left_out.items()],
+        "concurrency": pipeline.concurrency,
+        "slots": setting.slots,
+        "max_failures": pipeline.max_failures,
+        "warnings": [{"code": found.code, "message": found.message} for found in loaded.warnings],
+    }
+
+
+def _left_out(day: date, why: Closure) -> dict[str, str]:
+    return {"date": day.isoformat(), "kind": why.kind, "reason": why.reason}

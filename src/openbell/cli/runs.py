@@ -1,0 +1,181 @@
+"""`openbell runs ls` and `runs show`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from openbell.cli.ending import failure_groups
+from openbell.cli.setting import Setting
+from openbell.cli.targets import Target, find
+from openbell.cli.words import moment, plural, seconds, size, task_label
+from openbell.core.matrix import label
+from openbell.core.states import TaskState
+from openbell.core.summary import summarize
+from openbell.store.protocol import Store
+from openbell.store.records import AttemptInfo, RunInfo
+
+_PROJECT = click.option(
+    "-C", "--project", type=click.Path(exists=True, file_okay=False), default=".", help="The project."
+)
+_OUTPUT = click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text")
+_MOST_TASKS = 40
+
+
+@click.group()
+def runs() -> None:
+    """The runs of the project."""
+
+
+@runs.command("ls")
+@click.argument("name", required=False)
+@click.option("-n", "--limit", type=click.IntRange(1), default=20, help="At most so many.")
+@_PROJECT
+@_OUTPUT
+def ls(name: str | None, limit: int, project: str, output: str) -> None:
+    """List runs, newest first; with NAME, those of one pipeline."""
+    store = Setting.of(Path(project)).past()
+    found = store.runs(name, limit)
+    if output == "json":
+        click.echo(json.dumps([_run_json(info) for info in found], ensure_ascii=False))
+        return
+    if not found:
+        click.echo("no runs" + (f" of {name}" if name else ""))
+    for info in found:
+        took = seconds(info.closed_at - info.opened_at) if info.closed_at else ""
+        opened = moment(info.opened_at)
+        click.echo(f"{info.id:<32} {info.state.value:<10} {opened}  {took:>10}  {plural(info.size, 'task')}")
+
+
+def _run_json(info: RunInfo) -> dict[str, Any]:
+    data = asdict(info)
+    times = {
+        name: value.isoformat() if (value := data[name]) else None for name in ("opened_at", "closed_at")
+    }
+    return {**data, **times, "state": info.state.value}
+
+
+@runs.command()
+@click.argument("target")
+@_PROJECT
+@_OUTPUT
+def show(target: str, project: str, output: str) -> None:
+    """Show a run, a step, or one task with all its attempts.
+
+    TARGET is RUN, RUN/STEP or RUN/STEP/CELL; without a number, the newest run of the name.
+    """
+    store = Setting.of(Path(project)).past()
+    wanted = find(store, target)
+    if output == "json":
+        click.echo(json.dumps(_as_json(store, wanted), ensure_ascii=False))
+    elif wanted.task is not None:
+        _show_task(store, wanted)
+    else:
+        _show_run(store, wanted)
+
+
+def _show_run(store: Store, wanted: Target) -> None:
+    record = wanted.record
+    info = store.info(record.id)
+    assert info is not None
+    click.secho(record.id, bold=True, nl=False)
+    click.echo(f"  {record.state.value}" + (f" ({record.paused})" if record.paused else ""))
+    click.echo(f"  opened  {moment(info.opened_at)}  by {info.origin}")
+    if info.closed_at:
+        click.echo(f"  closed  {moment(info.closed_at)}  after {seconds(info.closed_at - info.opened_at)}")
+    click.echo(f"  plan    {info.digest}  {record.run.pipeline.source}")
+    for name, group in record.groups.items():
+        if wanted.step in (None, name):
+            told = ", ".join(f"{n:,} {s.name.lower()}" for s in TaskState if (n := group.count(s)))
+            click.echo(f"  {name:<20} {plural(group.size, 'task')}: {told}")
+    attempts = [found for found in store.attempts(record.id, last_only=True) if wanted.covers(found.key)]
+    for failed in failure_groups(record, attempts):
+        name = task_label(record.run.pipeline, failed.example)
+        click.echo(f"  {failed.count:>5,} x  {failed.error}  (for example {name})")
+    if wanted.step is not None:
+        for found in attempts[:_MOST_TASKS]:
+            name = task_label(record.run.pipeline, found.key.task)
+            state = record.groups[found.key.step].state(found.key.cell)
+            took = seconds(found.exit.elapsed) if found.exit else ""
+            click.echo(f"    {name:<40} {state.name.lower():<10} {took:>8}  {_results(found)}{found.error}")
+        if len(attempts) > _MOST_TASKS:
+            click.echo(f"    and {len(attempts) - _MOST_TASKS} more: -o json lists all")
+
+
+def _results(info: AttemptInfo) -> str:
+    return " ".join(f"{name}={value}" for name, value in info.result.items())
+
+
+def _show_task(store: Store, wanted: Target) -> None:
+    record, task = wanted.record, wanted.task
+    assert task is not None
+    group = record.groups[task.step]
+    click.secho(f"{record.id}/{task.step}", bold=True, nl=False)
+    click.echo(f"  {label(group.step.matrix.coordinates(task.cell))}  {group.state(task.cell).name.lower()}")
+    for info in store.attempts(record.id):
+        if info.key.task == task and wanted.attempt in (None, info.key.attempt):
+            _show_attempt(info)
+
+
+def _show_attempt(info: AttemptInfo) -> None:
+    end = info.exit
+    click.echo(f"  attempt {info.key.attempt}  decided {moment(info.decided_at)}  pid {info.handle or '-'}")
+    if end is not None:
+        code = f"exit code {end.code}" if end.code is not None else end.signal or "not started"
+        told = [code, seconds(end.elapsed), f"peak {size(end.peak_rss)}", f"cpu {seconds(end.cpu)}"]
+        told += [
+            f"log {size(end.log_bytes)}" + (f" ({size(end.log_dropped)} dropped)" if end.log_dropped else "")
+        ]
+        told += (
+            [f"{plural(end.stragglers, 'process', 'processes')} left behind were killed"]
+            if end.stragglers
+            else []
+        )
+        click.echo(f"    {', '.join(told)}")
+    elif info.ended_at is None:
+        click.echo("    is running" if info.started_at else "    is starting")
+    for name, value in info.result.items():
+        click.echo(f"    {name} = {value}")
+    if info.error:
+        click.secho(f"    {info.error}", fg="red")
+    if end is not None and end.traceback:
+        for line in end.traceback.splitlines():
+            click.echo(f"      {line}")
+
+
+def _as_json(store: Store, wanted: Target) -> dict[str, Any]:
+    record = wanted.record
+    summary = summarize(record)
+    return {
+        "run": record.id,
+        "state": record.state.value,
+        "paused": record.paused,
+        "digest": record.run.digest,
+        "counts": {state.name.lower(): count for state, count in summary.counts.items()},
+        "attempts": [
+            _attempt_json(wanted, info) for info in store.attempts(record.id) if wanted.covers(info.key)
+        ],
+    }
+
+
+def _attempt_json(wanted: Target, info: AttemptInfo) -> dict[str, Any]:
+    group = wanted.record.groups[info.key.step]
+    end = asdict(info.exit) if info.exit else None
+    return {
+        "step": info.key.step,
+        "cell": info.key.cell,
+        "coordinates": group.step.matrix.coordinates(info.key.cell),
+        "attempt": info.key.attempt,
+        "state": group.state(info.key.cell).name.lower(),
+        "decided_at": info.decided_at.isoformat(),
+        "started_at": info.started_at.isoformat() if info.started_at else None,
+        "ended_at": info.ended_at.isoformat() if info.ended_at else None,
+        "kind": info.kind.value if info.kind else None,
+        "error": info.error,
+        "result": dict(info.result),
+        "exit": end,
+    }

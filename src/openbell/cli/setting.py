@@ -1,0 +1,91 @@
+"""What commands work on: the project, its state folder, its store, its executors."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from openbell.clock import SystemClock
+from openbell.config.project import Project, load_project, locate
+from openbell.doorbell import Doorbell
+from openbell.engine.workspace import Workspace
+from openbell.errors import NotFound
+from openbell.executors.protocol import Executor
+from openbell.store.protocol import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """The project that a command is about."""
+
+    project: Project
+    workspace: Workspace
+    clock: SystemClock
+
+    @classmethod
+    def of(cls, place: Path) -> Setting:
+        """The project of a file or folder."""
+        project = load_project(locate(place), os.environ)
+        return cls(project, Workspace(project.state or project.folder / ".openbell"), SystemClock())
+
+    def store(self) -> Store:
+        """The project's store; its folder is made when it is not there yet."""
+        from openbell.store.sql import SqlStore
+
+        self.workspace.create()
+        url = self.project.store or f"sqlite:///{self.workspace.database}"
+        return SqlStore(url, durability=self.project.durability)
+
+    def past(self) -> Store:
+        """The store of a project in which something has run. Raises `NotFound` where nothing has."""
+        if self.project.store is None and not self.workspace.exists:
+            raise NotFound(
+                f"nothing has run in {self.project.folder} yet",
+                hint="`openbell run FILE` runs something; `-C FOLDER` names another project",
+            )
+        return self.store()
+
+    def executors(self, doorbell: Doorbell) -> Mapping[str, Executor]:
+        """The executors of this machine."""
+        from openbell.executors.process.executor import ProcessExecutor
+
+        process = ProcessExecutor(
+            self.workspace.folder,
+            doorbell,
+            self.clock,
+            slots=self.slots,
+            log_cap=self.project.log_cap,
+            power=self.project.durability == "power",
+        )
+        return {"process": process}
+
+    @property
+    def slots(self) -> int:
+        """Tasks at once on this machine."""
+        return self.project.slots or len(os.sched_getaffinity(0))
+
+    @property
+    def pools(self) -> dict[str, float]:
+        """Sizes of the pools, the machine's memory included."""
+        import psutil
+
+        return {"memory": psutil.virtual_memory().total, **self.project.pools}
+
+
+def actor() -> str:
+    """Who gives this command."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
+
+
+def origin() -> str:
+    """Who gives this command, and which."""
+    return f"{actor()}: {Path(sys.argv[0]).name} {' '.join(sys.argv[1:])}"[:300]

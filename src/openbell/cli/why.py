@@ -1,0 +1,118 @@
+"""`openbell why`: why a task has not started, and what waits for it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from openbell.cli.setting import Setting
+from openbell.cli.targets import Target, find
+from openbell.cli.words import moment, plural, seconds, task_label
+from openbell.core.explain import explain
+from openbell.core.gates import Blocker
+from openbell.core.graph import dependants
+from openbell.core.model import TaskKey
+from openbell.core.state import Capacity, Limits, State
+from openbell.core.states import TaskState
+from openbell.engine.leader import holder
+from openbell.store.protocol import Store
+
+
+@click.command()
+@click.argument("target")
+@click.option(
+    "-C", "--project", type=click.Path(exists=True, file_okay=False), default=".", help="The project."
+)
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text")
+def why(target: str, project: str, output: str) -> None:
+    """Say why a task has not started: every unmet condition, with its time where one is known.
+
+    TARGET is RUN/STEP or RUN/STEP/CELL; for a step with many tasks, its next one.
+    """
+    setting = Setting.of(Path(project))
+    store = setting.past()
+    wanted = find(store, target)
+    state = store.load(Limits({"process": Capacity(setting.slots)}, setting.pools))
+    state.runs.setdefault(wanted.record.id, wanted.record)
+    tasks = [task] if (task := wanted.task) else list(_next_tasks(wanted))
+    leading = holder(setting.workspace.lock) is not None
+    if output == "json":
+        click.echo(json.dumps([_as_json(state, wanted, task, setting) for task in tasks], ensure_ascii=False))
+        return
+    for task in tasks:
+        _show(store, state, wanted, task, setting, leading=leading)
+
+
+def _next_tasks(wanted: Target) -> list[TaskKey]:
+    """The first waiting task of each step that is meant, else its first task."""
+    found = []
+    for name, group in wanted.record.groups.items():
+        if wanted.step in (None, name):
+            waiting = next((cell for cell in range(group.size) if group.state(cell) is TaskState.WAITING), 0)
+            found.append(TaskKey(wanted.record.id, name, waiting))
+    return found
+
+
+def _show(
+    store: Store, state: State, wanted: Target, task: TaskKey, setting: Setting, *, leading: bool
+) -> None:
+    pipeline = wanted.record.run.pipeline
+    group = wanted.record.groups[task.step]
+    found = group.state(task.cell)
+    click.secho(task_label(pipeline, task), bold=True, nl=False)
+    click.echo(f"  {found.name.lower()}")
+    if found is TaskState.WAITING:
+        blockers = explain(state, task, setting.clock.now())
+        for blocker in blockers:
+            click.echo(f"  {_told(blocker, setting)}")
+        if not blockers:
+            click.echo("  nothing holds it: it starts with the next turn of the engine")
+        if not leading:
+            click.echo(f"  no engine leads this project: openbell run {pipeline.source or pipeline.name}")
+    elif found is TaskState.SKIPPED or found is TaskState.CANCELLED:
+        for reason in _reasons(store, task):
+            click.echo(f"  {reason}")
+    elif found is TaskState.FAILED:
+        for info in store.attempts(task.run, last_only=True):
+            if info.key.task == task:
+                click.echo(f"  {info.error}")
+        click.echo(f"  after {plural(group.tries[task.cell], 'attempt')}; again: openbell retry {task.run}")
+    if below := dependants(pipeline.steps, task.step):
+        click.echo(f"  waits for it: {', '.join(below)}")
+
+
+def _told(blocker: Blocker, setting: Setting) -> str:
+    if blocker.until is None:
+        return f"{blocker.gate}: {blocker.text}"
+    left = blocker.until - setting.clock.now()
+    return f"{blocker.gate}: {blocker.text} — {moment(blocker.until)} (in {seconds(left)})"
+
+
+def _reasons(store: Store, task: TaskKey) -> list[str]:
+    """What the journal says about how this task ended without running."""
+    found = [
+        str(getattr(event, "reason", ""))
+        for _, event in store.journal(run_id=task.run, limit=10**6)
+        if type(event).__name__ in ("Skip", "Cancel")
+        and getattr(event, "step", None) == task.step
+        and getattr(event, "cell", None) in (None, task.cell)
+    ]
+    return found[-1:]
+
+
+def _as_json(state: State, wanted: Target, task: TaskKey, setting: Setting) -> dict[str, object]:
+    group = wanted.record.groups[task.step]
+    return {
+        "run": task.run,
+        "step": task.step,
+        "cell": task.cell,
+        "coordinates": group.step.matrix.coordinates(task.cell),
+        "state": group.state(task.cell).name.lower(),
+        "blockers": [
+            {"gate": b.gate, "text": b.text, "until": b.until.isoformat() if b.until else None}
+            for b in explain(state, task, setting.clock.now())
+        ],
+        "dependants": dependants(wanted.record.run.pipeline.steps, task.step),
+    }

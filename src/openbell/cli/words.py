@@ -1,0 +1,57 @@
+"""How tasks, times and amounts are put into words."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from openbell.core.matrix import label
+from openbell.core.model import Pipeline, TaskKey
+
+
+def task_label(pipeline: Pipeline, task: TaskKey) -> str:
+    """`date=2024-01-02, partition=3`, with the step's name in front where there are several steps."""
+    step = pipeline.step(task.step)
+    cell = label(step.matrix.coordinates(task.cell))
+    if len(pipeline.steps) == 1 and cell:
+        return cell
+    return f"{task.step}: {cell}" if cell else task.step
+
+
+def task_path(pipeline: Pipeline, task: TaskKey) -> str:
+    """The task as a target of commands: `momentum/1/backtest/2012-01-03,20`."""
+    coordinates = pipeline.step(task.step).matrix.coordinates(task.cell)
+    cell = ",".join(str(value) for value in coordinates.values())
+    return f"{task.run}/{task.step}/{cell}" if cell else f"{task.run}/{task.step}"
+
+
+def seconds(value: float | timedelta) -> str:
+    """`0.31 s`, `42 s`, `3:07`, `2:15:09`, `3 d 04:10`."""
+    total = value.total_seconds() if isinstance(value, timedelta) else value
+    if total < 10:
+        return f"{total:.2f} s"
+    if total < 60:
+        return f"{total:.0f} s"
+    minutes, rest = divmod(round(total), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours >= 48:
+        return f"{hours // 24} d {hours % 24:02}:{minutes:02}"
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def size(value: float) -> str:
+    """`512 B`, `4.2 MB`, `1.5 GB`."""
+    for unit in ("B", "kB", "MB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} GB"
+
+
+def moment(at: datetime | None) -> str:
+    """A time of this machine's zone; empty for none."""
+    return f"{at.astimezone():%Y-%m-%d %H:%M:%S}" if at else ""
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    """`1 task`, `2,500 tasks`."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"

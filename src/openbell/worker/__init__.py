@@ -1,0 +1,17 @@
+"""What a worker script imports. Standard library only.
+
+    from openbell import worker
+
+    ctx = worker.context()
+    for n, part in enumerate(parts):
+        worker.progress(n, len(parts))
+    worker.result(pnl=12.5)
+
+The same script runs by hand: outside openbell, the context comes from the environment as far as it
+is set, and what is reported is printed to stderr.
+"""
+
+from openbell.worker.context import Context, context
+from openbell.worker.reports import emit, progress, result, save_checkpoint
+
+__all__ = ["Context", "context", "emit", "progress", "result", "save_checkpoint"]

@@ -1,0 +1,88 @@
+"""What a worker tells: appended to a file of its attempt, one line each, and the engine is woken."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import sys
+from typing import Any
+
+_LONGEST = 64 * 1024  # bytes of one line; the engine cuts longer ones
+_TOPICS = ("log", "metric")
+
+
+def emit(topic: str, message: str = "", **data: Any) -> None:
+    """Report a `log` message or a `metric`: `emit("metric", rows=10)`. Values are JSON.
+
+    Raises ValueError for another topic, or when the report is longer than 64 KiB.
+    """
+    if topic not in _TOPICS:
+        raise ValueError(f"a worker emits {' or '.join(_TOPICS)}, not {topic!r}")
+    _report(topic, message, data)
+
+
+def progress(done: float, total: float, message: str = "") -> None:
+    """Say how far the task is."""
+    _report("progress", message, {"done": done, "total": total})
+
+
+def result(**values: Any) -> None:
+    """Report results of the task: small JSON values by name, kept with the run. Later ones win."""
+    _report("result", "", values)
+
+
+def save_checkpoint(state: Any) -> None:
+    """Save JSON data for the next attempt of this task, which finds it in `context().checkpoint`."""
+    path = os.environ.get("OPENBELL_CHECKPOINT")
+    text = json.dumps(state)
+    if path is None:
+        print(f"checkpoint: {text}", file=sys.stderr)  # noqa: T201
+        return
+    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)  # noqa: PTH103, PTH120
+    draft = f"{path}.{os.getpid()}"
+    with open(draft, "w", encoding="utf-8") as file:  # noqa: PTH123
+        file.write(text)
+    os.replace(draft, path)  # noqa: PTH105
+
+
+def _report(topic: str, message: str, data: dict[str, Any]) -> None:
+    line = json.dumps({"topic": topic, "message": message, "data": data}, default=_plain).encode() + b"\n"
+    if len(line) > _LONGEST:
+        raise ValueError(
+            f"a report of {len(line)} bytes is longer than {_LONGEST}: write large data to files"
+        )
+    path = os.environ.get("OPENBELL_EVENTS")
+    if path is None:
+        print(line.decode().rstrip(), file=sys.stderr)  # noqa: T201
+        return
+    events = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        os.write(events, line)  # one write: lines of several processes do not mix
+    finally:
+        os.close(events)
+    if topic != "result":
+        _wake()
+
+
+def _plain(value: Any) -> Any:
+    """Numbers of numpy and the like, as their Python counterparts; anything else as text."""
+    item = getattr(value, "item", None)
+    return item() if callable(item) else str(value)
+
+
+def _wake() -> None:
+    """Ring at the engine. It notices by itself, later, when this fails."""
+    bell, attempt = os.environ.get("OPENBELL_BELL", ""), os.environ.get("OPENBELL_ATTEMPT", "")
+    try:
+        folder = os.open(os.path.dirname(bell), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)  # noqa: PTH120
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as line:
+                line.sendto(
+                    f"attempt {attempt}".encode(),
+                    f"/proc/self/fd/{folder}/{os.path.basename(bell)}",  # noqa: PTH119
+                )
+        finally:
+            os.close(folder)
+    except OSError:
+        pass
