@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import click
 
 from openbell.cli.words import plural, seconds, task_label, task_path
-from openbell.core.failure import fingerprint
-from openbell.core.model import TaskKey
+from openbell.core.failures import FailureGroup, failure_groups
 from openbell.core.state import RunRecord
 from openbell.core.states import TaskState
 from openbell.core.summary import exit_code, summarize
@@ -24,27 +21,10 @@ _COLOURS = {"succeeded": "green", "partial": "yellow", "failed": "red", "cancell
 _MOST_GROUPS = 5
 
 
-@dataclass(slots=True)
-class FailureGroup:
-    """Failures of one kind, with an example."""
-
-    error: str
-    traceback: str
-    example: TaskKey
-    count: int = 0
-
-
-def failure_groups(record: RunRecord, attempts: Iterable[AttemptInfo]) -> list[FailureGroup]:
-    """The failed tasks by what went wrong, the largest group first. `attempts`: the last of each task."""
-    groups: dict[str, FailureGroup] = {}
-    for info in attempts:
-        if record.groups[info.key.step].state(info.key.cell) is not TaskState.FAILED:
-            continue
-        traceback = info.exit.traceback if info.exit else ""
-        mark = fingerprint(info.error, traceback)
-        group = groups.setdefault(mark, FailureGroup(info.error, traceback, info.key.task))
-        group.count += 1
-    return sorted(groups.values(), key=lambda group: -group.count)
+def grouped(record: RunRecord, attempts: list[AttemptInfo]) -> list[FailureGroup]:
+    """The failed tasks by what went wrong. `attempts`: the last of each task."""
+    told = ((info.key, info.error, info.exit.traceback if info.exit else "") for info in attempts)
+    return failure_groups(record, told)
 
 
 def show_ending(store: Store, ending: Ending, output: str) -> int:
@@ -84,17 +64,17 @@ def _show_counts(record: RunRecord) -> None:
 
 
 def _show_failures(record: RunRecord, attempts: list[AttemptInfo]) -> None:
-    groups = failure_groups(record, attempts)
+    groups = grouped(record, attempts)
     if not groups:
         return
     count = sum(group.count for group in groups)
     ways = "1 way" if len(groups) == 1 else f"{len(groups)} ways"
     click.secho(f"\n{plural(count, 'task')} failed in {ways}:", bold=True)
     for group in groups[:_MOST_GROUPS]:
-        name = task_label(record.run.pipeline, group.example)
+        name = task_label(record.run.pipeline, group.tasks[0])
         click.echo(f"  {group.count:>5,} x  {group.error}")
         click.echo(f"           for example {name}")
-        click.echo(f"           openbell logs {task_path(record.run.pipeline, group.example)}")
+        click.echo(f"           openbell logs {task_path(record.run.pipeline, group.tasks[0])}")
     if len(groups) > _MOST_GROUPS:
         click.echo(f"  and {len(groups) - _MOST_GROUPS} more ways: openbell report {record.id}")
 
@@ -136,9 +116,9 @@ def _as_json(record: RunRecord, attempts: list[AttemptInfo], code: int, ending: 
             {
                 "count": group.count,
                 "error": group.error,
-                "example": task_path(record.run.pipeline, group.example),
+                "example": task_path(record.run.pipeline, group.tasks[0]),
             }
-            for group in failure_groups(record, attempts)
+            for group in grouped(record, attempts)
         ],
         "performance": table.data() if table else None,
         "detached": ending.detached,

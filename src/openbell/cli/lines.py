@@ -36,6 +36,7 @@ class Wording:
     """What the lines say. The old entry points have their own."""
 
     created: str = "Created {n}/{total}: {task}"
+    again: str = "Trying again (attempt {attempt}): {task}"
     succeeded: str = "Succeeded {n}/{total}: {task} ({took})"
     failed: str = "Failed: {task}: {error}"
     draining: str = "Draining: {live} running. Again to end them. Resume: the same command"
@@ -91,7 +92,8 @@ class Lines:
         match event:
             case Started() if record:
                 self._created += event.attempt == 1
-                self._say(self._filled(self._wording.created, record, event.task, handle=event.handle))
+                said = self._wording.created if event.attempt == 1 else self._wording.again
+                self._say(self._filled(said, record, event.task, handle=event.handle, attempt=event.attempt))
             case Exited() | Lost() | Refused() if record:
                 self._ended(event, record)
             case Stall() if record:
@@ -118,6 +120,9 @@ class Lines:
                 took = seconds(event.exit.elapsed)
                 done = record.count(TaskState.SUCCEEDED)
                 self._say(self._filled(self._wording.succeeded, record, event.task, n=done, took=took))
+                if left := event.exit.stragglers:
+                    behind = plural(left, "process", "processes")
+                    self._say(f"{name} left {behind} behind, which were ended", "WARNING")
             case TaskState.FAILED:
                 self._say(self._wording.failed.format(task=name, error=reason), "ERROR")
             case TaskState.CANCELLED:

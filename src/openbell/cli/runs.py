@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from openbell.cli.ending import failure_groups
+from openbell.cli.ending import grouped
 from openbell.cli.setting import Setting
 from openbell.cli.targets import Target, find
 from openbell.cli.words import moment, plural, seconds, size, task_label
@@ -93,8 +93,8 @@ def _show_run(store: Store, wanted: Target) -> None:
             told = ", ".join(f"{n:,} {s.name.lower()}" for s in TaskState if (n := group.count(s)))
             click.echo(f"  {name:<20} {plural(group.size, 'task')}: {told}")
     attempts = [found for found in store.attempts(record.id, last_only=True) if wanted.covers(found.key)]
-    for failed in failure_groups(record, attempts):
-        name = task_label(record.run.pipeline, failed.example)
+    for failed in grouped(record, attempts):
+        name = task_label(record.run.pipeline, failed.tasks[0])
         click.echo(f"  {failed.count:>5,} x  {failed.error}  (for example {name})")
     if wanted.step is not None:
         for found in attempts[:_MOST_TASKS]:

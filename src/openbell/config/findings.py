@@ -66,17 +66,22 @@ def render(finding: Finding, file: str, lines: Sequence[str]) -> str:
     """
     span = finding.span
     gutter = " " * (len(str(span.line)) + 1)
-    text = [f"{finding.severity}[{finding.code}]: {finding.message}"]
+    text = [f"{finding.severity}[{finding.code}]: {_one_line(finding.message)}"]
     text.append(f"{gutter[:-1]} --> {file}:{span.line}:{span.column}")
     if 1 <= span.line <= len(lines):
-        line = lines[span.line - 1].rstrip("\r\n").expandtabs(1)
+        line = "".join(c if c.isprintable() else " " for c in lines[span.line - 1].rstrip("\r\n"))
         marks = "^" * max(1, min(span.length, len(line) - span.column + 1))
         text.append(f"{gutter} |")
         text.append(f" {span.line} | {line}")
         text.append(f"{gutter} | {' ' * (span.column - 1)}{marks}")
     if finding.help:
-        text.append(f"{gutter} = help: {finding.help}")
+        text.append(f"{gutter} = help: {_one_line(finding.help)}")
     return "\n".join(text)
+
+
+def _one_line(text: str) -> str:
+    """What the file says cannot break the layout, nor command the terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def reject(path: Path, findings: Sequence[Finding]) -> ConfigError:

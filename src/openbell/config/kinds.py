@@ -13,21 +13,15 @@ from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaH
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d)$")
-_SIZES = {
-    "B": 1,
-    "KB": 10**3,
-    "MB": 10**6,
-    "GB": 10**9,
-    "TB": 10**12,
-    "KIB": 2**10,
-    "MIB": 2**20,
-    "GIB": 2**30,
-}
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT]?i?B)$", re.IGNORECASE)
-_CLOCK = re.compile(r"\d\d:\d\d(?::\d\d)?$")
-_DAY = re.compile(r"\d{4}-\d\d-\d\d$")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+_LONGEST = 3650  # days
+_DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h|d)")
+_SIZES = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+_SIZES |= {"KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
+_LARGEST = 2**60  # bytes
+_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*((?:[KMGT]i?)?)B", re.IGNORECASE)
+_CLOCK = re.compile(r"[0-9]{2}:[0-9]{2}(?::[0-9]{2})?")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 def wrong(code: str, text: str, help_: str = "", at: tuple[str | int, ...] = ()) -> PydanticCustomError:
@@ -45,7 +39,7 @@ def shown(value: Any) -> str:
         case str():
             return f'"{value[:40]}" (text)'
         case int() | float():
-            return f"{value} (a number)" if not isinstance(value, bool) else str(value)
+            return f"{value} (a number)"
         case dict():
             return "a mapping"
         case list():
@@ -107,7 +101,7 @@ def number(*, above: float | None = None, low: float | None = None, high: float 
             raise wrong("OB103", f"must be {wanted}, not {shown(value)}")
         small = (above is not None and value <= above) or (low is not None and value < low)
         if not isfinite(value) or small or (high is not None and value > high):
-            raise wrong("OB104", f"must be {wanted}, not {value:g}")
+            raise wrong("OB104", f"must be {wanted}, not {value}")
         return float(value)
 
     schema: dict[str, Any] = {"type": "number"}
@@ -137,7 +131,7 @@ def choice(*words: str) -> Kind:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        hint = f'write it in quotes: "{value}"' if isinstance(value, int | float | bool) else ""
+        hint = "write it in quotes" if isinstance(value, int | float) else ""
         raise wrong("OB103", f"must be text, not {shown(value)}", hint)
     if not value.strip():
         raise wrong("OB104", "must not be empty")
@@ -150,14 +144,20 @@ def _maybe_empty(value: Any) -> str:
 
 def _flag(value: Any) -> bool:
     if not isinstance(value, bool):
-        raise wrong("OB103", f"must be true or false, not {shown(value)}")
+        meant = _FLAGS.get(value.lower()) if isinstance(value, str) else None
+        hint = f"write `{meant}`, without quotes" if meant else ""
+        raise wrong("OB103", f"must be true or false, not {shown(value)}", hint)
     return value
+
+
+_FLAGS = {"true": "true", "yes": "true", "on": "true", "false": "false", "no": "false", "off": "false"}
+"""What YAML 1.1 took for a boolean, and quoted ones."""
 
 
 def _name(value: Any) -> str:
     if not isinstance(value, str):
         return _text(value)
-    if not _NAME.match(value):
+    if not _NAME.fullmatch(value):
         raise wrong(
             "OB118", f"cannot be {bare(value)}", "letters, digits, `.`, `_`, `-`; at most 100 of them"
         )
@@ -165,12 +165,12 @@ def _name(value: Any) -> str:
 
 
 def _duration(value: Any) -> timedelta:
-    found = _DURATION.match(value) if isinstance(value, str) else None
+    found = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if found is None:
         raise wrong("OB106", f"must be a duration such as 30s, 10m, 2h or 1d, not {shown(value)}")
     seconds = float(found[1]) * _UNITS[found[2]]
-    if seconds > 3650 * 86400:
-        raise wrong("OB104", f"must be a duration of at most 3650 days, not {bare(value)}")
+    if seconds > _LONGEST * 86400:
+        raise wrong("OB104", f"must be a duration of at most {_LONGEST} days, not {bare(value)}")
     return timedelta(seconds=seconds)
 
 
@@ -182,29 +182,32 @@ def _positive_duration(value: Any) -> timedelta:
 
 
 def _size(value: Any) -> int:
-    found = _SIZE.match(value) if isinstance(value, str) else None
+    found = _SIZE.fullmatch(value) if isinstance(value, str) else None
     if found is None:
         raise wrong("OB106", f"must be a size such as 500MB or 8GB, not {shown(value)}")
-    return int(float(found[1]) * _SIZES[found[2].upper()])
+    size = float(found[1]) * _SIZES[found[2].upper()]
+    if not 1 <= size <= _LARGEST:
+        raise wrong("OB104", f"must be a size from 1B to {_LARGEST >> 40}TiB, not {bare(value)}")
+    return int(size)
 
 
 def _clock(value: Any) -> str:
-    if not isinstance(value, str) or not _CLOCK.match(value):
+    if not isinstance(value, str) or not _CLOCK.fullmatch(value):
         raise wrong("OB106", f"must be a time HH:MM:SS, not {shown(value)}")
     try:
-        return time.fromisoformat(value).isoformat()
+        return time(*map(int, value.split(":"))).isoformat()
     except ValueError:
         raise wrong("OB106", f"must be a time of day, not {bare(value)}") from None
 
 
 def _full_clock(value: Any) -> str:
-    if isinstance(value, str) and len(value) == 5:
+    if isinstance(value, str) and len(value) == 5 and _CLOCK.fullmatch(value):
         raise wrong("OB106", f"must be a time HH:MM:SS, not {bare(value)}", f'write "{value}:00"')
     return _clock(value)
 
 
 def _day(value: Any) -> date:
-    if not isinstance(value, str) or not _DAY.match(value):
+    if not isinstance(value, str) or not _DAY.fullmatch(value):
         raise wrong("OB106", f"must be a date YYYY-MM-DD, not {shown(value)}")
     try:
         return date.fromisoformat(value)
@@ -220,7 +223,7 @@ def _environment_value(value: Any) -> str:
 
 def _scalar(value: Any) -> str | int | float | bool:
     if isinstance(value, float) and not isfinite(value):
-        raise wrong("OB104", f"must be a finite number, not {value:g}")
+        raise wrong("OB104", f"must be a finite number, not {value}")
     if isinstance(value, str | int | float | bool):
         return value
     raise wrong("OB103", f"must be text, a number or a boolean, not {shown(value)}")
@@ -232,21 +235,26 @@ class Shape(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-_PATTERN = r"^\d+(\.\d+)?\s*(ms|s|m|h|d)$"
+_DURATION_SCHEMA = {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?\s*(ms|s|m|h|d)$"}
+_HOURS = r"^([01][0-9]|2[0-3]):[0-5][0-9]"
 
-Text = Annotated[str, Kind(_text, {"type": "string", "minLength": 1})]
+Text = Annotated[str, Kind(_text, {"type": "string", "pattern": r"\S"})]
 """Text that is not empty."""
 MaybeEmpty = Annotated[str, Kind(_maybe_empty, {"type": "string"})]
 Flag = Annotated[bool, Kind(_flag, {"type": "boolean"}, sample=False)]
-Name = Annotated[str, Kind(_name, {"type": "string", "pattern": _NAME.pattern})]
-Duration = Annotated[timedelta, Kind(_duration, {"type": "string", "pattern": _PATTERN}, "1s")]
-PositiveDuration = Annotated[
-    timedelta, Kind(_positive_duration, {"type": "string", "pattern": _PATTERN}, "1s")
+Name = Annotated[str, Kind(_name, {"type": "string", "pattern": f"^{_NAME.pattern}$"})]
+Duration = Annotated[timedelta, Kind(_duration, _DURATION_SCHEMA, "1s")]
+PositiveDuration = Annotated[timedelta, Kind(_positive_duration, _DURATION_SCHEMA, "1s")]
+Size = Annotated[
+    int,
+    Kind(_size, {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?\s*([KMGTkmgt][Ii]?)?[Bb]$"}, "1GB"),
 ]
-Size = Annotated[int, Kind(_size, {"type": "string", "pattern": r"^\d+(\.\d+)?\s*[KMGTkmgt]?i?[Bb]$"})]
-Clock = Annotated[str, Kind(_clock, {"type": "string", "pattern": r"^\d\d:\d\d(:\d\d)?$"}, "09:30:00")]
+Clock = Annotated[str, Kind(_clock, {"type": "string", "pattern": f"{_HOURS}(:[0-5][0-9])?$"}, "09:30:00")]
 """A time of day, HH:MM or HH:MM:SS; kept as HH:MM:SS."""
-FullClock = Annotated[str, Kind(_full_clock, {"type": "string", "pattern": r"^\d\d:\d\d:\d\d$"}, "09:30:00")]
-Day = Annotated[date, Kind(_day, {"type": "string", "format": "date"}, "2024-01-02")]
+FullClock = Annotated[str, Kind(_full_clock, {"type": "string", "pattern": f"{_HOURS}:[0-5][0-9]$"}, "09:30:00")]
+Day = Annotated[
+    date,
+    Kind(_day, {"type": "string", "format": "date", "pattern": f"^{_DAY.pattern}$"}, "2024-01-02"),
+]
 EnvironmentValue = Annotated[str, Kind(_environment_value, {"type": ["string", "number", "boolean"]})]
 Scalar = Annotated[str | int | float | bool, Kind(_scalar, {"type": ["string", "number", "boolean"]})]

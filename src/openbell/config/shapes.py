@@ -24,7 +24,6 @@ from openbell.config.kinds import (
     Shape,
     Size,
     Text,
-    bare,
     choice,
     number,
     shown,
@@ -39,17 +38,29 @@ EXECUTORS = ("process", "ray", "deephaven")
 
 def _words(value: Any) -> tuple[str, ...]:
     """An argument list, or a text that is split as a shell would, without a shell."""
-    if isinstance(value, str) and value.strip():
-        try:
-            return tuple(shlex.split(value))
-        except ValueError as error:
-            raise wrong("OB106", f"cannot be split into words: {str(error).lower()}") from None
-    if isinstance(value, list) and value:
-        for position, word in enumerate(value):
-            if isinstance(word, bool) or not isinstance(word, str | int | float):
-                raise wrong("OB103", f"must be text, not {shown(word)}", at=(position,))
-        return tuple(str(word) for word in value)
-    raise wrong("OB103", f"must be a command or a list of arguments, not {shown(value)}")
+    match value:
+        case str():
+            words = _split(value)
+        case list():
+            words = [_word(word, position) for position, word in enumerate(value)]
+        case _:
+            raise wrong("OB103", f"must be a command or a list of arguments, not {shown(value)}")
+    if not words or not words[0].strip():
+        raise wrong("OB104", "must not be empty: there is no program to run")
+    return tuple(words)
+
+
+def _split(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise wrong("OB106", f"cannot be split into words: {str(error).lower()}") from None
+
+
+def _word(word: Any, position: int) -> str:
+    if isinstance(word, bool) or not isinstance(word, str | int | float):
+        raise wrong("OB103", f"must be text, not {shown(word)}", "write it in quotes", (position,))
+    return str(word)
 
 
 def _needs(value: Any) -> dict[str, NeedMode]:
@@ -58,20 +69,20 @@ def _needs(value: Any) -> dict[str, NeedMode]:
     entries = value if isinstance(value, list) else [value]
     for position, entry in enumerate(entries):
         at = (position,) if isinstance(value, list) else ()
-        if isinstance(entry, str):
-            found[entry] = NeedMode.ALL
-        elif isinstance(entry, dict):
-            for step, mode in entry.items():
-                found[step] = _need_mode(mode, (*at, step))
-        else:
+        if not isinstance(entry, str | dict):
             raise wrong("OB103", f"must be the name of a step, not {shown(entry)}", at=at)
+        modes = {entry: "all"} if isinstance(entry, str) else entry
+        for step, mode in modes.items():
+            if step in found:
+                raise wrong("OB109", f"names the step `{step}` twice", at=at)
+            found[step] = _need_mode(mode, (*at, step))
     return found
 
 
 def _need_mode(mode: Any, at: tuple[str | int, ...]) -> NeedMode:
     words = [known.value for known in NeedMode]
     if mode not in words:
-        raise wrong("OB105", f"must be {', '.join(words[:-1])} or {words[-1]}, not {bare(mode)}", at=at)
+        raise wrong("OB105", f"must be {', '.join(words[:-1])} or {words[-1]}, not {shown(mode)}", at=at)
     return NeedMode(mode)
 
 
@@ -81,7 +92,7 @@ def _speed(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise wrong("OB103", f'must be a number, 1 or more, or "max", not {shown(value)}')
     if not 1 <= value < float("inf"):
-        raise wrong("OB104", f'must be a number, 1 or more, or "max", not {value:g}')
+        raise wrong("OB104", f'must be a number, 1 or more, or "max", not {value}')
     return float(value)
 
 

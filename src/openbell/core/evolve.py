@@ -99,6 +99,7 @@ def _run(state: State, event: OpenRun | Amend | Pause | Resume | Stall | CloseRu
             if not record.complete:
                 raise InvalidTransition(f"run {event.run} cannot close: some of its tasks are not final")
             record.outcome = event.outcome
+            record.paused = ""
 
 
 def _lead(state: State, event: Led) -> None:

@@ -133,7 +133,7 @@ class Window:
 class Replay:
     """History as if live: what the worker's replay clock and tape are set to."""
 
-    kind: Literal["replay"] = "replay"
+    kind: Literal["replay"] = field(default="replay", kw_only=True)
     speed: float | Literal["max"] = 1.0
     start: str = "09:30:00"
     sorted: bool = True
@@ -146,7 +146,7 @@ class Replay:
 class Batch:
     """The whole history of the date at once."""
 
-    kind: Literal["batch"] = "batch"
+    kind: Literal["batch"] = field(default="batch", kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ from zoneinfo import ZoneInfo
 
 from openbell.errors import OutOfBounds, UnknownMarket
 
+_FOLDER = files("openbell.market").joinpath("calendars")
+
 ALIASES = {
     "US_EQ": "XNYS",
     "EU_EQ": "XLON",
@@ -107,10 +109,10 @@ class Market:
         return Closure(day, "weekend")
 
     def _session(self, day: date) -> Session:
-        special = self._special.get(day.isoformat())
-        times = special or self._hours.at(day)
-        note = times[-1] if special and len(times) % 2 else ""
-        opens, closes, *pause = (self._instant(day, text) for text in times if text != note)
+        times = self._special.get(day.isoformat()) or self._hours.at(day)
+        noted = len(times) % 2  # times come in pairs; a special day may end with its reason
+        note = times[-1] if noted else ""
+        opens, closes, *pause = (self._instant(day, text) for text in times[: len(times) - noted])
         return Session(day, opens, closes, ((pause[0], pause[1]),) if pause else (), note)
 
     def _instant(self, day: date, text: str) -> datetime:
@@ -145,19 +147,21 @@ class _Regimes:
 
 def calendars() -> list[str]:
     """Names of every calendar in the snapshot."""
-    folder = files("openbell.market").joinpath("calendars")
-    return sorted(entry.name.removesuffix(".json") for entry in folder.iterdir())
+    names = (entry.name for entry in _FOLDER.iterdir())
+    return sorted(name.removesuffix(".json") for name in names if name.endswith(".json"))
 
 
 @lru_cache(maxsize=128)
 def market(name: str) -> Market:
     """The market of this name or alias, for example `US_EQ` or `XNYS`. Raises `UnknownMarket`."""
-    resource = files("openbell.market").joinpath("calendars", f"{ALIASES.get(name, name)}.json")
-    if not name.replace("-", "").replace("_", "").replace("/", "").isalnum() or not resource.is_file():
-        known = [*calendars(), *ALIASES]
-        near = get_close_matches(name, known, 1, 0.5) or get_close_matches(name.upper(), known, 1, 0.5)
-        raise UnknownMarket(
-            f"there is no market or calendar {name!r}",
-            hint=f"did you mean {near[0]!r}?" if near else "see the list of calendars in the documentation",
-        )
-    return Market(name, json.loads(resource.read_text()))
+    calendar = ALIASES.get(name, name)
+    if calendar not in calendars():
+        raise UnknownMarket(f"there is no market or calendar {name!r}", hint=_hint(name))
+    return Market(name, json.loads(_FOLDER.joinpath(f"{calendar}.json").read_text(encoding="utf-8")))
+
+
+def _hint(name: str) -> str:
+    """The nearest name, capitals aside."""
+    known = {other.casefold(): other for other in (*calendars(), *ALIASES)}
+    near = get_close_matches(name.casefold(), known, 1, 0.5)
+    return f"did you mean {known[near[0]]!r}?" if near else "see the list of calendars in the documentation"

@@ -17,7 +17,7 @@ def main(wanted: Sequence[str]) -> None:
     source = f"exchange_calendars {version('exchange_calendars')}"
     for name in wanted or names():
         target = folder / f"{name.replace('/', '-')}.json"
-        target.write_text(render(compact(read(name), source)))
+        target.write_text(render(compact(read(name), source)), encoding="utf-8")
         print(f"{target.name}: {target.stat().st_size} bytes", file=sys.stderr)  # noqa: T201
 
 

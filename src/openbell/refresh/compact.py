@@ -9,36 +9,46 @@ import datetime as dt
 import json
 import tomllib
 from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from itertools import groupby
 from typing import Any
 
-from openbell.refresh.upstream import Hours, Upstream
-
 _SETTLED = 10  # sessions in a row with new hours before they count as the usual ones
-_QUARTER = 13  # weeks over which a weekday counts as a trading day when most of them were
+_QUARTER = dt.timedelta(weeks=13)  # over which a weekday counts as a trading day when most of them were
+_WEEK = dt.timedelta(weeks=1)
+_DAY = dt.timedelta(days=1)
+
+Hours = tuple[str, ...]
+"""Open and close, or open, close, break start, break end; `HH:MM` with `-1` or `+1` for another day."""
+
+Rules = list[tuple[dt.date, Any]]
+"""Values with the date from which each is in force. The first one holds before its date as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """One calendar as upstream gives it: `sessions` and `reasons` by exchange-local date."""
+
+    name: str
+    title: str
+    tz: str
+    sessions: Mapping[dt.date, Hours]
+    reasons: Mapping[dt.date, str]
+    """Names of closures and of special hours, where known."""
+    first: dt.date
+    last: dt.date
 
 
 def compact(calendar: Upstream, source: str) -> dict[str, Any]:
-    """The calendar as plain JSON data. `expand(compact(x)) == x.sessions` is tested."""
-    weeks = _weeks(calendar)
-    hours = _usual_hours(calendar)
+    """The calendar as plain JSON data, which `Market` reads: it has the same sessions, less the closures
+    that our own list knows and upstream does not.
+    """
     known = _known_closures(calendar.name)
-    closed: dict[str, str] = {}
-    adhoc: dict[str, str] = {}
-    special: dict[str, list[str]] = {}
-    for day in _days(calendar.first, calendar.last):
-        label = day.isoformat()
-        found = calendar.sessions.get(day)
-        if found is None:
-            if _in_force(weeks, day)[day.weekday()] == "0":
-                continue
-            if day in calendar.reasons:
-                closed[label] = calendar.reasons[day]
-            else:
-                adhoc[label] = known.get(day, "")
-        elif found != _in_force(hours, day) or _in_force(weeks, day)[day.weekday()] == "0":
-            special[label] = [*found, *([calendar.reasons[day]] if day in calendar.reasons else [])]
+    sessions = {day: hours for day, hours in calendar.sessions.items() if day not in known}
+    calendar = replace(calendar, sessions=sessions)
+    weeks, hours = _weeks(calendar), _usual_hours(calendar)
     return {
         "name": calendar.name,
         "title": calendar.title,
@@ -48,10 +58,29 @@ def compact(calendar: Upstream, source: str) -> dict[str, Any]:
         "valid_until": calendar.last.isoformat(),
         "weeks": {day.isoformat(): mask for day, mask in weeks},
         "hours": {day.isoformat(): list(usual) for day, usual in hours},
-        "closed": closed,
-        "adhoc": adhoc,
-        "special": special,
+        **_exceptions(calendar, weeks, hours, known),
     }
+
+
+def _exceptions(
+    calendar: Upstream, weeks: Rules, hours: Rules, known: Mapping[dt.date, str]
+) -> dict[str, dict[str, Any]]:
+    """What the rules do not say: closures with and without a rule of upstream's, and special hours."""
+    closed, adhoc, special = {}, {}, {}
+    for day in _days(calendar.first, calendar.last):
+        label, reason = day.isoformat(), calendar.reasons.get(day)
+        found = calendar.sessions.get(day)
+        trades = _in_force(weeks, day)[day.weekday()] == "1"
+        if found is not None:
+            if found != _in_force(hours, day) or not trades:
+                special[label] = [*found, reason] if reason else list(found)
+        elif day in known:
+            adhoc[label] = known[day]
+        elif trades and reason:
+            closed[label] = reason
+        elif trades:
+            adhoc[label] = ""
+    return {"closed": closed, "adhoc": adhoc, "special": special}
 
 
 def render(data: dict[str, Any]) -> str:
@@ -66,23 +95,41 @@ def render(data: dict[str, Any]) -> str:
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
-def _weeks(calendar: Upstream) -> list[tuple[dt.date, str]]:
+def _weeks(calendar: Upstream) -> Rules:
     """Week masks and the Monday from which each is in force."""
     monday = calendar.first - dt.timedelta(days=calendar.first.weekday())
-    masks = []
-    while monday <= calendar.last:
-        masks.append((monday, "".join("01"[_trades(calendar, monday, day)] for day in range(7))))
-        monday += dt.timedelta(weeks=_QUARTER)
-    return [(next(group)[0], mask) for mask, group in groupby(masks, key=lambda entry: entry[1])]
+    found = [(monday, _mask(calendar, monday))]
+    while (monday := monday + _QUARTER) + _QUARTER <= calendar.last:
+        old, new = found[-1][1], _mask(calendar, monday)
+        if new != old:
+            found.append((_turn(calendar, monday, old, new), new))
+    return found
 
 
-def _trades(calendar: Upstream, monday: dt.date, weekday: int) -> bool:
-    days = [monday + dt.timedelta(weeks=week, days=weekday) for week in range(_QUARTER)]
-    days = [day for day in days if calendar.first <= day <= calendar.last]
-    return 2 * sum(day in calendar.sessions for day in days) > len(days)
+def _mask(calendar: Upstream, monday: dt.date) -> str:
+    """The weekdays on which there is trading most of the time in the quarter from that Monday on."""
+    days = _days(max(monday, calendar.first), min(monday + _QUARTER, calendar.last + _DAY) - _DAY)
+    traded = Counter(day.weekday() for day in days if day in calendar.sessions)
+    there = Counter(day.weekday() for day in days)
+    return "".join("01"[2 * traded[weekday] > there[weekday]] for weekday in range(7))
 
 
-def _usual_hours(calendar: Upstream) -> list[tuple[dt.date, Hours]]:
+def _turn(calendar: Upstream, about: dt.date, old: str, new: str) -> dt.date:
+    """The Monday within a quarter of `about` from which the new mask fits better than the old one."""
+    mondays = [about + n * _WEEK for n in range(-13, 13)]
+
+    def misfits(turn: dt.date) -> int:
+        return sum(_misfits(calendar, monday, new if monday >= turn else old) for monday in mondays)
+
+    return min(mondays, key=misfits)
+
+
+def _misfits(calendar: Upstream, monday: dt.date, mask: str) -> int:
+    days = _days(monday, monday + _WEEK - _DAY)
+    return sum((day in calendar.sessions) != (traded == "1") for day, traded in zip(days, mask, strict=True))
+
+
+def _usual_hours(calendar: Upstream) -> Rules:
     """Usual hours and the session from which each is in force: those kept for ten sessions in a row."""
     sessions = sorted(calendar.sessions.items())
     first = Counter(hours for _, hours in sessions[:60]).most_common(1)[0][0]
@@ -94,7 +141,7 @@ def _usual_hours(calendar: Upstream) -> list[tuple[dt.date, Hours]]:
     return found
 
 
-def _in_force(rules: list[Any], day: dt.date) -> Any:
+def _in_force(rules: Rules, day: dt.date) -> Any:
     return next((rule for start, rule in reversed(rules) if start <= day), rules[0][1])
 
 
@@ -104,7 +151,7 @@ def _days(first: dt.date, last: dt.date) -> list[dt.date]:
 
 def _known_closures(name: str) -> dict[dt.date, str]:
     """Reasons of ad-hoc closures, from our own sourced list."""
-    table = tomllib.loads(files("openbell.refresh").joinpath("closures.toml").read_text())
+    table = tomllib.loads(files("openbell.refresh").joinpath("closures.toml").read_text(encoding="utf-8"))
     found: dict[dt.date, str] = {}
     for entry in table["closure"]:
         if name in entry["calendars"]:

@@ -3,29 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
 from typing import Any
 
 import exchange_calendars as ec
 import pandas as pd
 
+from openbell.refresh.compact import Upstream
+
 FIRST = 2000
-
-Hours = tuple[str, str] | tuple[str, str, str, str]
-"""Open and close, or open, close, break start, break end; `HH:MM` with `-1` or `+1` for another day."""
-
-
-@dataclass(frozen=True, slots=True)
-class Upstream:
-    """One calendar as upstream gives it."""
-
-    name: str
-    title: str
-    tz: str
-    sessions: dict[dt.date, Hours]
-    reasons: dict[dt.date, str]
-    first: dt.date
-    last: dt.date
 
 
 def names() -> list[str]:
@@ -58,17 +43,9 @@ def read(name: str) -> Upstream:
 
 
 def _oldest(name: str) -> Any:
-    """The calendar over as many years as upstream can build."""
-    bound = None
-    for year in range(FIRST, dt.datetime.now(dt.UTC).year):
-        start = pd.Timestamp(year, 1, 1)
-        if bound is not None and start < bound:
-            continue
-        try:
-            return ec.get_calendar(name, start=start)
-        except ValueError:
-            bound = type(ec.get_calendar(name)).bound_min() or bound
-    return ec.get_calendar(name)
+    """The calendar from 2000 on, or from where upstream's data begins."""
+    start = pd.Timestamp(FIRST, 1, 1)
+    return ec.get_calendar(name, start=max(start, ec.get_calendar(name).bound_min() or start))
 
 
 def _wall(time: Any, day: dt.date, zone: str) -> str:

@@ -1,22 +1,22 @@
 """Returns and profits that workers have reported, put together over the dates of a sweep.
 
 A worker that reports `result(ret=...)` (the simple return of its date) or `result(pnl=...)` gets a
-table: one row per combination of the other axes. Partitions of one date are added up (`pnl`) or
-averaged (`ret`).
+table: one row per combination of the other axes, in the order of the matrix. Partitions of one date
+are added up (`pnl`) or averaged (`ret`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from math import isfinite, sqrt
+from math import sqrt
 from statistics import fmean, stdev
 from typing import Any
 
-from openbell.core.matrix import Matrix, label
+from openbell.core.matrix import label
 from openbell.core.model import Step
 from openbell.core.state import RunRecord
-from openbell.core.states import TaskState
+from openbell.report.results import BOUND, number, succeeded
 from openbell.store.records import AttemptInfo
 
 _YEAR = 252
@@ -76,59 +76,53 @@ class Performance:
 
 
 def performance(record: RunRecord, attempts: Iterable[AttemptInfo]) -> Performance | None:
-    """The performance of the first step with dates whose workers report it; None without any."""
-    attempts = list(attempts)
+    """The performance of the first step with dates whose workers report it; None without any.
+
+    `attempts`: the last of each task. Curves that leave every sensible range are left out.
+    """
+    done = list(succeeded(record, attempts))
     for step in record.run.pipeline:
         if step.matrix.axis("date") is None:
             continue
-        group = record.groups[step.name]
-        done = [
-            info
-            for info in attempts
-            if info.key.step == step.name and group.state(info.key.cell) is TaskState.SUCCEEDED
-        ]
+        mine = [info for info in done if info.key.step == step.name]
         for measure in MEASURES:
-            found = [(info.key.cell, float(info.result[measure])) for info in done if _reports(info, measure)]
-            if found:
-                return Performance(step.name, measure, tuple(_curves(step, measure, found)))
+            numbers = [(info.key.cell, number(info.result.get(measure))) for info in mine]
+            found = [(cell, value) for cell, value in numbers if value is not None]
+            if curves := tuple(_curves(step, measure, found)):
+                return Performance(step.name, measure, curves)
     return None
 
 
-def _reports(info: AttemptInfo, measure: str) -> bool:
-    value = info.result.get(measure)
-    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
-
-
-def _curves(step: Step, measure: str, found: list[tuple[int, float]]) -> Iterable[Curve]:
-    by_name: dict[str, dict[str, list[float]]] = {}
-    order = _parameter_order(step.matrix)
+def _curves(step: Step, measure: str, found: Iterable[tuple[int, float]]) -> Iterable[Curve]:
+    axes = step.matrix.axes
+    at = next(n for n, axis in enumerate(axes) if axis.kind == "date")
+    others = [n for n, axis in enumerate(axes) if axis.kind not in ("date", "partition")]
+    by_place: dict[tuple[int, ...], dict[str, list[float]]] = {}
     for cell, value in found:
-        coordinates = step.matrix.coordinates(cell)
-        day = str(next(coordinates[axis.name] for axis in step.matrix.axes if axis.kind == "date"))
-        name = label({axis: coordinates[axis] for axis in order}) or "all"
-        by_name.setdefault(name, {}).setdefault(day, []).append(value)
-    for name, days in by_name.items():
-        ordered = sorted(days.items())
-        dates = tuple(day for day, _ in ordered)
-        values = tuple(fmean(found) if measure == "ret" else sum(found) for _, found in ordered)
-        yield _curve(name, dates, values, measure)
+        positions = step.matrix.positions(cell)
+        days = by_place.setdefault(tuple(positions[n] for n in others), {})
+        days.setdefault(str(axes[at].values[positions[at]]), []).append(value)
+    for place, days in sorted(by_place.items()):
+        chosen = {axes[n].name: axes[n].values[m] for n, m in zip(others, place, strict=True)}
+        values = {
+            day: fmean(parts) if measure == "ret" else sum(parts) for day, parts in sorted(days.items())
+        }
+        curve = _curve(label(chosen) or "all", values, measure)
+        if all(abs(level) <= BOUND for level in curve.equity):
+            yield curve
 
 
-def _parameter_order(matrix: Matrix) -> list[str]:
-    return [axis.name for axis in matrix.axes if axis.kind not in ("date", "partition")]
-
-
-def _curve(name: str, dates: tuple[str, ...], values: tuple[float, ...], measure: str) -> Curve:
+def _curve(name: str, by_day: Mapping[str, float], measure: str) -> Curve:
+    values = tuple(by_day.values())
     compounding = measure == "ret"
-    level = 1.0 if compounding else 0.0
-    peak, deepest = level, 0.0
+    level = peak = 1.0 if compounding else 0.0
+    deepest = 0.0
     equity = []
     for value in values:
         level = level * (1 + value) if compounding else level + value
         peak = max(peak, level)
-        fall = level / peak - 1 if compounding and peak > 0 else level - peak
-        deepest = min(deepest, fall)
+        deepest = min(deepest, level / peak - 1 if compounding else level - peak)
         equity.append(level - 1 if compounding else level)
     spread = stdev(values) if len(values) > 1 else 0.0
     sharpe = fmean(values) / spread * sqrt(_YEAR) if spread > 0 else None
-    return Curve(name, dates, values, tuple(equity), equity[-1], sharpe, deepest)
+    return Curve(name, tuple(by_day), values, tuple(equity), equity[-1], sharpe, deepest)

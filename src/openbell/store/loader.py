@@ -21,8 +21,13 @@ def build(
     tasks: Iterable[TaskRow],
     live: Iterable[Any],
     elapsed: Iterable[float],
+    last_end: datetime | None,
 ) -> RunRecord:
-    """The record of one run. `live`: rows of attempts without an end; `elapsed`: seconds of the others."""
+    """The record of one run.
+
+    `live`: rows of attempts without an end; `elapsed`: seconds of the others; `last_end`: when the last
+    of those ended.
+    """
     record = RunRecord(
         Run(run["id"], decode_pipeline(run["definition"]), run["digest"], run["opened_at"], run["origin"])
     )
@@ -36,6 +41,7 @@ def build(
         _restore(record.groups[step_name], cell, code, tries, base, not_before, kind)
     for row in live:
         _revive(record.groups[row["step"]], row)
+    record.last_end = last_end or record.last_end
     for seconds in elapsed:
         record.durations.add(seconds)
     return record

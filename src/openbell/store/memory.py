@@ -138,7 +138,8 @@ class MemoryStore:
         attempts = [attempt for key, attempt in self._attempts.items() if key.run == run_id]
         live = [attempt for attempt in attempts if attempt["ended_at"] is None]
         elapsed = [a["elapsed"] for a in attempts if a["elapsed"] is not None]
-        return build(row, groups, tasks, live, elapsed)
+        last_end = max((a["ended_at"] for a in attempts if a["ended_at"]), default=None)
+        return build(row, groups, tasks, live, elapsed, last_end)
 
     def _apply(self, changes: Changes) -> None:
         for row in changes.requested:

@@ -28,7 +28,18 @@ from openbell.store.loader import build
 from openbell.store.projection import project
 from openbell.store.records import AttemptInfo, Lease, RunInfo, TaskInfo
 from openbell.store.rows import attempt_info, journal_row, run_info
-from openbell.store.statements import ELAPSED, GROUPS, HEAD, LIVE, TASKS, UPSERT_LEASE, apply, insert, key_of
+from openbell.store.statements import (
+    ELAPSED,
+    GROUPS,
+    HEAD,
+    LAST_END,
+    LIVE,
+    TASKS,
+    UPSERT_LEASE,
+    apply,
+    insert,
+    key_of,
+)
 
 _PATIENCE = 30.0  # seconds that a locked database is waited for
 
@@ -211,8 +222,9 @@ class SqlStore:
             groups = connection.execute(GROUPS, by_run).mappings().all()
             live = connection.execute(LIVE, by_run).mappings().all()
             elapsed = connection.execute(ELAPSED, by_run).scalars().all()
+            last_end = connection.execute(LAST_END, by_run).scalar()
             tasks = connection.execute(TASKS, by_run)
-            return build(row._mapping, groups, tasks, live, elapsed)
+            return build(row._mapping, groups, tasks, live, elapsed, last_end)
 
     def _event(self, row: Any) -> Event:
         apart: Any = None

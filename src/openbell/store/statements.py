@@ -68,6 +68,8 @@ ELAPSED = sa.select(tables.attempts.c.elapsed).where(
     tables.attempts.c.run == _by_run, tables.attempts.c.elapsed.is_not(None)
 )
 
+LAST_END = sa.select(sa.func.max(tables.attempts.c.ended_at)).where(tables.attempts.c.run == _by_run)
+
 _UPSERT_TASK = _upsert(tables.tasks, "run", "step", "cell")
 _ATTEMPT_KEY = ("run", "step", "cell", "attempt")
 _MERGE_ATTEMPT = _merge(tables.attempts, *_ATTEMPT_KEY)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Context:
     """One task. `params`: the pipeline's parameters and this task's coordinates, by name."""
 
@@ -33,34 +34,53 @@ class Context:
 
 
 def context(environ: Mapping[str, str] | None = None) -> Context:
-    """The context of this process. By hand, whatever the environment does not say has a plain default."""
+    """The context of this process. By hand, whatever the environment does not say has a plain default.
+
+    Raises ValueError for a variable that cannot be read, and names it.
+    """
     env = os.environ if environ is None else environ
-    day = env.get("SIMULATION_DATE")
     return Context(
         name=env.get("SIMULATION_NAME", ""),
-        date=date.fromisoformat(day) if day else None,
-        partition=int(env.get("PARTITION_ID") or env.get("WORKER_ID") or 0),
-        num_partitions=int(env.get("NUM_PARTITIONS") or env.get("NUM_WORKERS") or 1),
-        attempt=int(env.get("OPENBELL_ATTEMPT", "#1").rpartition("#")[2]),
+        date=_read(env, date.fromisoformat, "SIMULATION_DATE"),
+        partition=_read(env, int, "PARTITION_ID", "WORKER_ID") or 0,
+        num_partitions=_read(env, int, "NUM_PARTITIONS", "NUM_WORKERS") or 1,
+        attempt=_read(env, _number_of_attempt, "OPENBELL_ATTEMPT") or 1,
         run=env.get("OPENBELL_RUN_ID", ""),
         step=env.get("OPENBELL_STEP", ""),
-        params={**_json(env, "OPENBELL_PARAMS", {}), **_json(env, "OPENBELL_COORDINATES", {})},
+        params={
+            **(_read(env, json.loads, "OPENBELL_PARAMS") or {}),
+            **(_read(env, json.loads, "OPENBELL_COORDINATES") or {}),
+        },
         env=dict(env),
         checkpoint=_checkpoint(env.get("OPENBELL_CHECKPOINT")),
-        mode=_json(env, "OPENBELL_MODE", {}),
+        mode=_read(env, json.loads, "OPENBELL_MODE") or {},
     )
 
 
-def _json(env: Mapping[str, str], name: str, default: Any) -> Any:
-    text = env.get(name)
-    return json.loads(text) if text else default
+def _read(env: Mapping[str, str], parse: Callable[[str], Any], *names: str) -> Any:
+    """The first of these variables that is set and not empty; None without any."""
+    for name in names:
+        if text := env.get(name):
+            try:
+                return parse(text)
+            except ValueError as error:
+                raise ValueError(f"{name}={text!r}: {error}") from None
+    return None
+
+
+def _number_of_attempt(text: str) -> int:
+    return int(text.rpartition("#")[2])
 
 
 def _checkpoint(path: str | None) -> Any:
+    """What was saved last. A file that a power cut has spoiled counts as none: the task starts anew."""
     if not path:
         return None
     try:
         with open(path, encoding="utf-8") as file:  # noqa: PTH123
             return json.load(file)
     except FileNotFoundError:
+        return None
+    except ValueError as error:
+        print(f"the checkpoint cannot be read, so this attempt starts anew: {error}", file=sys.stderr)  # noqa: T201
         return None

@@ -6,14 +6,15 @@ import json
 import os
 import socket
 import sys
+import threading
 from typing import Any
 
 _LONGEST = 64 * 1024  # bytes of one line; the engine cuts longer ones
 _TOPICS = ("log", "metric")
 
 
-def emit(topic: str, message: str = "", **data: Any) -> None:
-    """Report a `log` message or a `metric`: `emit("metric", rows=10)`. Values are JSON.
+def emit(topic: str, message: object = "", **data: Any) -> None:
+    """Report a `log` message or a `metric`: `emit("metric", rows=10)`. Values become JSON.
 
     Raises ValueError for another topic, or when the report is longer than 64 KiB.
     """
@@ -22,7 +23,7 @@ def emit(topic: str, message: str = "", **data: Any) -> None:
     _report(topic, message, data)
 
 
-def progress(done: float, total: float, message: str = "") -> None:
+def progress(done: float, total: float, message: object = "") -> None:
     """Say how far the task is."""
     _report("progress", message, {"done": done, "total": total})
 
@@ -33,27 +34,31 @@ def result(**values: Any) -> None:
 
 
 def save_checkpoint(state: Any) -> None:
-    """Save JSON data for the next attempt of this task, which finds it in `context().checkpoint`."""
+    """Save JSON data for the next attempt of this task, which finds it in `context().checkpoint`.
+
+    Raises TypeError for anything else, which the next attempt would not get back as it was.
+    """
     path = os.environ.get("OPENBELL_CHECKPOINT")
     text = json.dumps(state)
-    if path is None:
+    if not path:
         print(f"checkpoint: {text}", file=sys.stderr)  # noqa: T201
         return
-    os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)  # noqa: PTH103, PTH120
-    draft = f"{path}.{os.getpid()}"
+    os.makedirs(os.path.dirname(path) or ".", mode=0o700, exist_ok=True)  # noqa: PTH103, PTH120
+    draft = f"{path}.{threading.get_native_id()}"
     with open(draft, "w", encoding="utf-8") as file:  # noqa: PTH123
         file.write(text)
     os.replace(draft, path)  # noqa: PTH105
 
 
-def _report(topic: str, message: str, data: dict[str, Any]) -> None:
-    line = json.dumps({"topic": topic, "message": message, "data": data}, default=_plain).encode() + b"\n"
+def _report(topic: str, message: object, data: dict[str, Any]) -> None:
+    event = {"topic": topic, "message": str(message), "data": data}
+    line = json.dumps(event, default=_plain).encode() + b"\n"
     if len(line) > _LONGEST:
         raise ValueError(
             f"a report of {len(line)} bytes is longer than {_LONGEST}: write large data to files"
         )
     path = os.environ.get("OPENBELL_EVENTS")
-    if path is None:
+    if not path:
         print(line.decode().rstrip(), file=sys.stderr)  # noqa: T201
         return
     events = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -66,9 +71,12 @@ def _report(topic: str, message: str, data: dict[str, Any]) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """Numbers of numpy and the like, as their Python counterparts; anything else as text."""
-    item = getattr(value, "item", None)
-    return item() if callable(item) else str(value)
+    """Arrays and numbers of numpy, Decimal and the like as Python's own; anything else as text."""
+    for name in ("tolist", "to_list", "__float__"):
+        convert = getattr(type(value), name, None)
+        if callable(convert):
+            return convert(value)
+    return str(value)
 
 
 def _wake() -> None:

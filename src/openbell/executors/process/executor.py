@@ -202,7 +202,7 @@ class ProcessExecutor:
         try:
             attempt.watch = os.pidfd_open(shim)
         except ProcessLookupError:
-            self._over(str(attempt.key))
+            self._loop.call_soon(self._over, str(attempt.key))
             return
         except (AttributeError, OSError):
             self._loop.call_later(_SOON, self._look, str(attempt.key))  # this kernel gives no notice
@@ -312,9 +312,14 @@ class ProcessExecutor:
                 self._loop.call_later(_NO_ROOM, self._investigate, name)  # something of it will not die
 
     def _rejoin(self, attempt: _Attempt) -> None:
-        """A shim holds the lock: follow it, as soon as it has said who it is."""
+        """A shim holds the lock: follow it, as soon as it has said who it is.
+
+        When that process does not exist, somebody whom it has left behind holds on to the lock.
+        """
         claim = attempt.files.claim()
-        if claim is None:
+        if claim is not None and not kernel.exists(claim.shim):
+            sweep(attempt.key, claim)
+        if claim is None or not kernel.exists(claim.shim):
             self._loop.call_later(_SOON, self._investigate, str(attempt.key))
             return
         self._rung(str(attempt.key))

@@ -34,6 +34,17 @@ def set_name(name: str) -> None:
         _libc.prctl(_PR_SET_NAME, name.encode()[:15], 0, 0, 0)
 
 
+def exists(pid: int) -> bool:
+    """Whether a process of this number lives. (A zombie does not: it holds nothing any more.)"""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return read(f"/proc/{pid}/stat").rpartition(")")[2][1:2] not in ("Z", "X") or not LINUX
+
+
 def boot_id() -> str:
     """Identifies the boot: what ran in an earlier one is dead."""
     return read("/proc/sys/kernel/random/boot_id").strip()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from openbell.core.events import Exit, Exited
-from openbell.core.failure import complaint
+from openbell.core.failure import Complaint, complaint
 from openbell.core.model import AttemptKey, Step
 from openbell.core.states import StopReason
 from openbell.executors.process.events import read_events
@@ -27,7 +27,7 @@ def exited(key: AttemptKey, step: Step, files: AttemptFiles, record: dict[str, A
         elapsed=record.get("elapsed", 0.0),
         started=record.get("started", True),
         stopped=stopped,
-        error="" if well else _reason(record, step, stopped, said.line),
+        error="" if well else _reason(record, step, stopped, said),
         traceback=said.traceback,
         peak_rss=record.get("peak_rss", 0),
         cpu=record.get("cpu", 0.0),
@@ -53,7 +53,7 @@ def tail(log: Path) -> str:
         return ""
 
 
-def _reason(record: dict[str, Any], step: Step, stopped: StopReason | None, said: str) -> str:
+def _reason(record: dict[str, Any], step: Step, stopped: StopReason | None, said: Complaint) -> str:
     """One line: what ended it, and what it said last."""
     peak = f"peak memory {record.get('peak_rss', 0) / 1e6:.0f} MB"
     match record:
@@ -61,17 +61,17 @@ def _reason(record: dict[str, Any], step: Step, stopped: StopReason | None, said
             return f"it could not be started: {error}"
         case _ if stopped is StopReason.TIMEOUT:
             seconds = step.timeout.total_seconds() if step.timeout else record["elapsed"]
-            return _with(f"timed out after {seconds:g} s", said)
+            return _with(f"timed out after {seconds:g} s", said.line)
         case _ if stopped is StopReason.MEMORY:
-            return _with(f"passed its memory cap of {step.demand.memory / 1e6:.0f} MB", said)
+            return _with(f"passed its memory cap of {step.demand.memory / 1e6:.0f} MB", said.line)
         case _ if stopped is not None:
             return f"stopped: {stopped.value}"
         case {"oom": True}:
-            return _with(f"killed by SIGKILL, probably out of memory ({peak})", said)
+            return _with(f"killed by SIGKILL, probably out of memory ({peak})", said.line)
         case {"signal": str(name)} if name:
-            return _with(f"killed by {name} ({peak})", said)
+            return _with(f"killed by {name} ({peak})", said.line)
         case _:
-            return said or f"exit code {record['code']}"
+            return said.line if said.traceback else _with(f"exit code {record['code']}", said.line)
 
 
 def _with(what: str, said: str) -> str:

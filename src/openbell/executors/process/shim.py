@@ -120,6 +120,8 @@ class _Shim:
         end = _end_of(self.child)
         if end is not None:
             poller.register(end, select.POLLIN)
+        if os.path.exists(self._path("stop")):  # the signal came before there was somebody to hear it
+            self._asked_to_stop()
         while True:
             for descriptor, _ in poller.poll(self._patience(polling=end is None)):
                 if descriptor == self.output and not self._drain():
@@ -180,7 +182,7 @@ class _Shim:
     def _asked_to_stop(self) -> None:
         """SIGTERM: the engine says why in the file `stop`; without it, somebody else wants us gone."""
         try:
-            with open(os.path.join(self.spec["dir"], "stop")) as file:
+            with open(self._path("stop")) as file:
                 asked = json.load(file)
         except (OSError, ValueError):
             asked = {"reason": "terminated", "grace": self.spec["grace"]}
@@ -271,8 +273,7 @@ class _Shim:
 
     def _reserve(self) -> int:
         """Room for the exit record."""
-        path = os.path.join(self.spec["dir"], "exit.tmp")
-        record = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        record = os.open(self._path("exit.tmp"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
             os.posix_fallocate(record, 0, _RECORD)
         except (AttributeError, OSError):
@@ -288,8 +289,10 @@ class _Shim:
         os.ftruncate(self.record, len(data))
         if self.spec["power"]:
             os.fsync(self.record)
-        directory = self.spec["dir"]
-        os.rename(os.path.join(directory, "exit.tmp"), os.path.join(directory, "exit"))
+        os.rename(self._path("exit.tmp"), self._path("exit"))
+
+    def _path(self, name: str) -> str:
+        return os.path.join(self.spec["dir"], name)
 
 
 def ring(bell: str, message: str) -> None:

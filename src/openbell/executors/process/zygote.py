@@ -66,9 +66,18 @@ def _preload(modules: list[str]) -> dict[str, Any]:
 def _descriptors() -> set[int]:
     """What is open by now: the modules of `preload` may need it in the children."""
     try:
-        return {int(name) for name in os.listdir("/proc/self/fd")}
+        listed = [int(name) for name in os.listdir("/proc/self/fd")]
     except OSError:
         return set()
+    return {descriptor for descriptor in listed if _is_open(descriptor)}  # that of the listing is not
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
 
 
 def _threads() -> int:

@@ -1,0 +1,46 @@
+"""`openbell report`: one offline HTML file about a run."""
+
+from __future__ import annotations
+
+import webbrowser
+from pathlib import Path
+
+import click
+
+from openbell.cli.findings import shown
+from openbell.cli.setting import Setting
+from openbell.cli.targets import find
+
+
+@click.command()
+@click.argument("target")
+@click.option("--output", type=click.Path(dir_okay=False), help="Where to. Default: <run>.html, here.")
+@click.option("--open", "opened", is_flag=True, help="Show it in the browser.")
+@click.option(
+    "-C", "--project", type=click.Path(exists=True, file_okay=False), default=".", help="The project."
+)
+def report(target: str, output: str | None, opened: bool, project: str) -> None:
+    """Write one HTML file about a run: outcomes, performance, failures, durations, configuration.
+
+    It needs no network and no server. TARGET is a run; without a number, the newest of the name.
+    """
+    from openbell.report.build import build
+
+    store = Setting.of(Path(project)).past()
+    record = find(store, target).record
+    info = store.info(record.id)
+    assert info is not None
+    attempts = list(store.attempts(record.id, last_only=True))
+    path = Path(output or f"{record.id.replace('/', '-')}.html")
+    path.write_text(build(info, record, attempts, _source(record.run.pipeline.source)), encoding="utf-8")
+    click.echo(shown(path))
+    if opened:
+        webbrowser.open(path.resolve().as_uri())
+
+
+def _source(file: str) -> str:
+    """The file as it is now; empty when it is gone."""
+    try:
+        return Path(file).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""

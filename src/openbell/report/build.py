@@ -1,0 +1,177 @@
+"""One run as one HTML file that needs nothing else."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterable, Sequence
+from hashlib import sha256
+from html import escape
+from importlib.resources import files
+from string import Template
+
+from openbell.core.failures import FailureGroup, failure_groups
+from openbell.core.matrix import label
+from openbell.core.model import AttemptKey
+from openbell.core.state import RunRecord
+from openbell.core.summary import summarize
+from openbell.report import charts
+from openbell.report.grid import outcomes
+from openbell.report.parts import note, scrolling, section, span, table
+from openbell.report.performance import MEASURES, Performance, performance
+from openbell.report.results import Figure, figures
+from openbell.store.codec import encode_pipeline
+from openbell.store.records import AttemptInfo, RunInfo
+from openbell.version import __version__
+
+_MOST_SLOW = 15
+_MOST_WAYS = 50
+_MOST_FAILED = 25
+_LONGEST_DEFINITION = 100_000
+
+
+def build(info: RunInfo, record: RunRecord, attempts: Sequence[AttemptInfo], source: str) -> str:
+    """The report. `attempts`: the last of each task; `source`: the text of the definition's file."""
+    page = Template(_asset("page.html"))
+    script = _asset("page.js")
+    curves = performance(record, attempts)
+    sections = [
+        _performance(curves) if curves else "",
+        *(outcomes(name, group) for name, group in record.groups.items() if group.size > 1),
+        _failures(record, attempts),
+        _results(figures(record, attempts), several=len(record.groups) > 1),
+        _durations(record, attempts),
+        _configuration(info, record, source),
+    ]
+    return page.substitute(
+        title=escape(f"{info.id} — openbell"),
+        style=_asset("page.css"),
+        script=script,
+        allowed=base64.b64encode(sha256(script.encode()).digest()).decode(),
+        head=_head(info, record),
+        body="\n".join(part for part in sections if part),
+        version=__version__,
+    )
+
+
+def _asset(name: str) -> str:
+    return files("openbell.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _head(info: RunInfo, record: RunRecord) -> str:
+    summary = summarize(record)
+    state = record.state.value
+    figures = [(f"{count:,}", s.name.lower()) for s, count in summary.counts.items() if count]
+    took = (info.closed_at or record.last_end) - info.opened_at
+    figures.append((span(took.total_seconds()), "from start to end"))
+    if record.durations.count:
+        figures.append((span(record.durations.mean), "mean of an attempt"))
+    shown = "".join(f"<div><b>{value}</b><span>{name}</span></div>" for value, name in figures)
+    opened = f"{info.opened_at:%Y-%m-%d %H:%M} UTC"
+    return (
+        f'<h1>{escape(record.run.pipeline.shown)} <span class="state {state}">{state}</span></h1>'
+        f'<p class="about">run {escape(info.id)}, {opened}, {escape(info.origin)}</p>'
+        f'<div class="figures">{shown}</div>'
+    )
+
+
+def _performance(curves: Performance) -> str:
+    strokes = charts.strokes(curves)
+    rows = []
+    for curve in curves.curves:
+        sharpe = f"{curve.sharpe:.2f}" if curve.sharpe is not None else "-"
+        cells = [len(curve.dates), curves.amount(curve.total), sharpe, curves.amount(curve.drawdown)]
+        key = charts.key(strokes[curve.name]) if curve.name in strokes else ""
+        rows.append((f"{key}{escape(curve.name)}", cells))
+    measure = MEASURES[curves.measure]
+    chosen = (
+        f"Drawn: the {len(strokes)} combinations with the highest {measure}. "
+        if len(strokes) < len(rows)
+        else ""
+    )
+    return section(
+        "Performance",
+        scrolling(charts.equity(curves))
+        + table(("parameters", "dates", measure, "Sharpe", "drawdown"), rows)
+        + note(
+            f"{chosen}Sharpe: mean over standard deviation of the dates' values, times the root of 252, "
+            "without a risk-free rate. Drawdown: the deepest fall from a peak."
+        ),
+    )
+
+
+def _failures(record: RunRecord, attempts: Sequence[AttemptInfo]) -> str:
+    groups = failure_groups(record, _outcomes(attempts))
+    if not groups:
+        return ""
+    count = sum(group.count for group in groups)
+    ways = "1 way" if len(groups) == 1 else f"{len(groups):,} ways"
+    title = f"{count:,} {'task' if count == 1 else 'tasks'} failed in {ways}"
+    more = len(groups) - _MOST_WAYS
+    parts = [_failure(record, group) for group in groups[:_MOST_WAYS]]
+    return section(title, "".join(parts) + (note(f"And {more:,} more ways.") if more > 0 else ""))
+
+
+def _failure(record: RunRecord, group: FailureGroup) -> str:
+    names = [escape(_task(record, task.step, task.cell)) for task in group.tasks[:_MOST_FAILED]]
+    tasks = "".join(f"<li>{name}</li>" for name in names)
+    more = len(group.tasks) - _MOST_FAILED
+    tasks += f"<li>and {more:,} more</li>" if more > 0 else ""
+    traceback = f"<pre>{escape(group.traceback)}</pre>" if group.traceback else ""
+    head = f"<summary><b>{group.count:,} x</b> {escape(group.error or 'without a word')}</summary>"
+    opened = " open" if group.count > 1 else ""
+    return f'<details{opened}>{head}{traceback}<ul class="tasks">{tasks}</ul></details>'
+
+
+def _outcomes(attempts: Iterable[AttemptInfo]) -> Iterable[tuple[AttemptKey, str, str]]:
+    return ((info.key, info.error, info.exit.traceback if info.exit else "") for info in attempts)
+
+
+def _results(found: Sequence[Figure], *, several: bool) -> str:
+    if not found:
+        return ""
+    rows = [
+        (
+            escape(f"{figure.step}: {figure.name}" if several else figure.name),
+            [f"{figure.count:,}", *(f"{value:,.6g}" for value in (figure.low, figure.mean, figure.high))],
+        )
+        for figure in found
+    ]
+    return section("Results", table(("reported", "tasks", "lowest", "mean", "highest"), rows))
+
+
+def _durations(record: RunRecord, attempts: Sequence[AttemptInfo]) -> str:
+    timed = [(info.exit, info.key) for info in attempts if info.exit is not None]
+    if not timed:
+        return ""
+    timed.sort(key=lambda entry: -entry[0].elapsed)
+    rows = [
+        (
+            escape(_task(record, key.step, key.cell)),
+            [span(end.elapsed), span(end.cpu), f"{end.peak_rss / 1e6:,.0f} MB", key.attempt],
+        )
+        for end, key in timed[:_MOST_SLOW]
+    ]
+    return section(
+        "Durations",
+        scrolling(charts.histogram([end.elapsed for end, _ in timed]))
+        + table(("slowest tasks", "took", "cpu", "peak memory", "attempt"), rows),
+    )
+
+
+def _configuration(info: RunInfo, record: RunRecord, source: str) -> str:
+    definition = json.dumps(json.loads(encode_pipeline(record.run.pipeline)), indent=1, ensure_ascii=False)
+    if len(definition) > _LONGEST_DEFINITION:
+        definition = definition[:_LONGEST_DEFINITION] + "\n..."
+    path = escape(record.run.pipeline.source)
+    now = f"<details open><summary>{path}, as it is now</summary><pre>{escape(source)}</pre></details>"
+    return section(
+        "Configuration",
+        f'<p class="about">plan {escape(info.digest)}</p>{now if source else ""}'
+        f"<details><summary>as this run was compiled</summary><pre>{escape(definition)}</pre></details>",
+    )
+
+
+def _task(record: RunRecord, step: str, cell: int) -> str:
+    cell_label = label(record.groups[step].step.matrix.coordinates(cell))
+    return f"{step}: {cell_label}" if cell_label and len(record.groups) > 1 else cell_label or step

@@ -1,0 +1,21 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("openbell", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("openbell")
+
+
+@pytest.fixture(autouse=True)
+def plain_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No test depends on variables of whoever runs it."""
+    for name in list(os.environ):
+        if name.startswith(("OPENBELL_", "DH_", "SIMULATION_")):
+            monkeypatch.delenv(name)
+    yield

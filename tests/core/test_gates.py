@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, time
+
+import pytest
+
+from openbell.core.events import Pause, SpaceChanged
+from openbell.core.explain import explain
+from openbell.core.gates import Fate, fate
+from openbell.core.model import Demand, Need, NeedMode, TaskKey, Window
+from openbell.core.state import Group
+from openbell.core.states import TaskState
+from openbell.core.windows import bounds, is_open
+from tests.builders import NOW, RUN, World, later, step
+
+S, F, W, K, X = (
+    TaskState.SUCCEEDED,
+    TaskState.FAILED,
+    TaskState.WAITING,
+    TaskState.SKIPPED,
+    TaskState.CANCELLED,
+)
+
+
+@pytest.mark.parametrize(
+    ("states", "all_", "some", "done"),
+    [
+        ((S, S), Fate.MET, Fate.MET, Fate.MET),
+        ((S, F), Fate.HOPELESS, Fate.MET, Fate.MET),
+        ((F, X), Fate.HOPELESS, Fate.HOPELESS, Fate.MET),
+        ((K, K), Fate.HOPELESS, Fate.HOPELESS, Fate.MET),
+        ((S, W), Fate.OPEN, Fate.OPEN, Fate.OPEN),
+        ((F, W), Fate.OPEN, Fate.OPEN, Fate.OPEN),
+    ],
+)
+def test_what_becomes_of_a_need(states: tuple[TaskState, ...], all_: Fate, some: Fate, done: Fate) -> None:
+    group = Group(step(cells=len(states)))
+    for cell, state in enumerate(states):
+        group.put(cell, state)
+    found = [fate(Need("a", mode), group) for mode in (NeedMode.ALL, NeedMode.SOME, NeedMode.DONE)]
+    assert found == [all_, some, done]
+
+
+def gates_of(world: World, name: str, at: datetime = NOW) -> list[str]:
+    return [blocker.gate for blocker in explain(world.state, TaskKey(RUN, name, 0), at)]
+
+
+def test_every_unmet_condition_is_told() -> None:
+    window = Window(time(9, 30), time(16), "America/New_York", "XNYS")
+    blocked = step("b", needs=(Need("a"),), window=window, demand=Demand(cpu=2))
+    world = World(step("a"), blocked, slots=1)
+    world.act()
+    world.apply(Pause(NOW, RUN, "lunch"), SpaceChanged(NOW, 5, low=True))
+    night = datetime(2024, 7, 3, 2, tzinfo=UTC)
+    assert gates_of(world, "b", night) == ["paused", "space", "needs", "window", "slots"]
+    told = {blocker.gate: blocker for blocker in explain(world.state, TaskKey(RUN, "b", 0), night)}
+    assert "1 starting" in told["needs"].text
+    assert told["window"].until == datetime(2024, 7, 3, 13, 30, tzinfo=UTC)
+
+
+def test_a_hopeless_need_is_the_only_thing_worth_telling() -> None:
+    world = World(step("a"), step("b", needs=(Need("a"),)))
+    world.act()
+    world.end(1)
+    assert gates_of(world, "b") == ["needs"]
+
+
+def test_nothing_holds_what_may_start() -> None:
+    world = World(step("a"))
+    assert explain(world.state, TaskKey(RUN, "a", 0), NOW) == ()
+
+
+# 2024-07-03 is a half day in New York, 07-04 a holiday, 07-06 a Saturday.
+@pytest.mark.parametrize(
+    ("at", "opened", "changes"),
+    [
+        (datetime(2024, 7, 2, 13, 29, 59, tzinfo=UTC), False, datetime(2024, 7, 2, 13, 30, tzinfo=UTC)),
+        (datetime(2024, 7, 2, 13, 30, tzinfo=UTC), True, datetime(2024, 7, 2, 20, 0, tzinfo=UTC)),
+        (datetime(2024, 7, 2, 20, 0, tzinfo=UTC), False, datetime(2024, 7, 3, 13, 30, tzinfo=UTC)),
+        (datetime(2024, 7, 4, 15, 0, tzinfo=UTC), False, datetime(2024, 7, 5, 13, 30, tzinfo=UTC)),
+        (datetime(2024, 7, 5, 20, 0, tzinfo=UTC), False, datetime(2024, 7, 8, 13, 30, tzinfo=UTC)),
+        (datetime(2024, 11, 1, 20, 0, tzinfo=UTC), False, datetime(2024, 11, 4, 14, 30, tzinfo=UTC)),
+    ],
+)
+def test_a_window_on_business_days(at: datetime, opened: bool, changes: datetime) -> None:
+    window = Window(time(9, 30), time(16), "America/New_York", "XNYS")
+    assert is_open(window, at) == (opened, changes)
+
+
+def test_a_window_over_midnight_belongs_to_the_day_on_which_it_begins() -> None:
+    window = Window(time(22), time(4), "Europe/London", "XLON", business_days=False)
+    assert is_open(window, datetime(2024, 1, 10, 3, 59, tzinfo=UTC)) == (
+        True,
+        datetime(2024, 1, 10, 4, tzinfo=UTC),
+    )
+    start, stop = bounds(window, datetime(2024, 3, 30).date())  # noqa: DTZ001  # the night of the change to summer
+    assert (stop - start).total_seconds() == 5 * 3600
+
+
+def test_beyond_the_calendar_weekdays_count() -> None:
+    window = Window(time(9, 30), time(16), "America/New_York", "XNYS")
+    monday = datetime(2035, 1, 8, 15, tzinfo=UTC)
+    assert is_open(window, monday)[0]
+    assert not is_open(window, monday.replace(day=7))[0]
+
+
+def test_a_full_pool_is_told_in_its_unit() -> None:
+    world = World(step("a", 2, demand=Demand(memory=3_000_000_000)), pools={"memory": 4e9})
+    world.act()
+    (blocker,) = explain(world.state, TaskKey(RUN, "a", 1), NOW)
+    assert blocker.text == "no room in the pool memory: 3.0 GB of 4.0 GB taken"
+
+
+def test_a_retry_is_told_with_its_time() -> None:
+    from datetime import timedelta
+
+    from openbell.core.model import Retry
+
+    world = World(step("a", retry=Retry(2, timedelta(seconds=30), jitter=0)))
+    world.act()
+    world.end(1, later(1))
+    (blocker,) = explain(world.state, TaskKey(RUN, "a", 0), later(2))
+    assert (blocker.gate, blocker.until) == ("not_before", later(31))

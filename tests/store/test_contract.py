@@ -1,0 +1,376 @@
+"""What every store promises. One suite for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from openbell.core.events import (
+    Answer,
+    Exit,
+    Exited,
+    Led,
+    Lost,
+    Pause,
+    Reached,
+    Refused,
+    Reported,
+    Requested,
+    Started,
+    Unreachable,
+)
+from openbell.core.evolve import evolve
+from openbell.core.matrix import Axis, Matrix
+from openbell.core.model import Batch, Demand, Need, Pipeline, Replay, Retry, Script, Step, TaskKey, Window
+from openbell.core.requests import (
+    CancelTasks,
+    HaltRun,
+    Only,
+    PauseRun,
+    Request,
+    ResumeRun,
+    RetryTasks,
+    Submit,
+)
+from openbell.core.state import Capacity, Limits, State
+from openbell.core.states import FailureKind, RunState, StopReason, TaskState
+from openbell.errors import Fenced
+from openbell.store.loader import snapshot
+from openbell.store.memory import MemoryStore
+from openbell.store.protocol import Store
+from openbell.store.sql import SqlStore
+from tests.builders import NOW, RUN, World, later, pipeline, step
+
+LIMITS = Limits({"process": Capacity(4)})
+
+
+def _sqlite(folder: Path) -> Store:
+    return SqlStore(f"sqlite:///{folder}/openbell.db")
+
+
+STORES: dict[str, Callable[[Path], Store]] = {"memory": lambda _: MemoryStore(), "sqlite": _sqlite}
+
+
+@pytest.fixture(params=STORES)
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    made = STORES[request.param](tmp_path)
+    yield made
+    made.close()
+
+
+class Ledger:
+    """A world whose events are written to a store, batch by batch."""
+
+    def __init__(self, store: Store, world: World) -> None:
+        self.store, self.world = store, world
+        self.lease = store.lead("test", NOW)
+        self.written = 0
+        self.write()
+
+    def write(self) -> None:
+        """Append what has happened since."""
+        batch = self.world.journal[self.written :]
+        self.store.append(self.lease.epoch, self.lease.last + 1 + self.written, batch, self.world.state)
+        self.written = len(self.world.journal)
+
+    def kept(self) -> State:
+        return self.store.load(LIMITS)
+
+
+def busy(store: Store) -> Ledger:
+    """A run in which nearly everything that can happen has happened."""
+    world = World(
+        step("a", 8, retry=Retry(2, timedelta(seconds=30))),
+        step("b", 3, needs=(Need("a"),)),
+        step("c", 2),
+        slots=5,
+    )
+    ledger = Ledger(store, world)
+    world.act()
+    tasks = [task for task, _ in world.live()]
+    ledger.write()
+    world.apply(*(Started(later(1), task, 1, f"pid{n}") for n, task in enumerate(tasks)))
+    ledger.write()
+    world.apply(
+        Exited(later(2), tasks[0], 1, Exit(0, elapsed=1.5, peak_rss=77), {"pnl": 1.5, "name": "é"}),
+        Exited(later(2), tasks[1], 1, Exit(3, elapsed=0.5, error="boom", traceback="T")),
+        Lost(later(2), tasks[2], 1, "gone"),
+        Refused(later(2), tasks[3], 1, "full", counted=False, retry_after=9),
+        Unreachable(later(2), tasks[4], 1, "?"),
+        Reported(later(2), tasks[4], 1, "progress", data={"done": 1}, heard=40),
+    )
+    world.act(later(3))
+    ledger.write()
+    return ledger
+
+
+def test_a_new_store_is_empty(store: Store) -> None:
+    assert (store.last(), store.epoch(), store.runs(), store.asked()) == (0, 0, [], [])
+    assert store.run(RUN) is None
+    assert store.info(RUN) is None
+    assert store.newest("p") is None
+    assert store.next_key("p") == 1
+    assert store.load(LIMITS).runs == {}
+
+
+def test_what_is_loaded_is_what_was(store: Store) -> None:
+    ledger = busy(store)
+    record = store.run(RUN)
+    assert record is not None
+    assert snapshot(record) == snapshot(ledger.world.record)
+    assert snapshot(ledger.kept().runs[RUN]) == snapshot(ledger.world.record)
+
+
+def test_the_journal_folds_to_the_rows(store: Store) -> None:
+    ledger = busy(store)
+    folded = State(LIMITS)
+    for _, event in store.journal(limit=10_000):
+        evolve(folded, event)
+    assert snapshot(folded.runs[RUN]) == snapshot(ledger.world.record)
+
+
+def test_events_come_back_as_they_were(store: Store) -> None:
+    ledger = busy(store)
+    assert [event for _, event in store.journal(limit=10_000)] == ledger.world.journal
+
+
+def test_the_journal_is_read_in_pages_and_by_run(store: Store) -> None:
+    ledger = busy(store)
+    every = store.journal(limit=10_000)
+    assert [seq for seq, _ in every] == list(range(1, len(ledger.world.journal) + 1))
+    assert store.journal(after=3, limit=2) == every[3:5]
+    assert store.journal(run_id=RUN, limit=10_000) == every
+    assert store.journal(run_id="other/1") == []
+    assert store.last() == len(every)
+
+
+def test_appending_the_same_batch_again_changes_nothing(store: Store) -> None:
+    ledger = busy(store)
+    before = store.journal(limit=10_000)
+    batch = [event for _, event in before[-4:]]
+    store.append(ledger.lease.epoch, before[-4][0], batch, ledger.world.state)
+    assert store.journal(limit=10_000) == before
+
+
+def test_who_has_lost_the_lead_can_write_no_more(store: Store) -> None:
+    ledger = busy(store)
+    newer = store.lead("other", later(5))
+    assert newer.epoch == ledger.lease.epoch + 1
+    assert newer.last == store.last()
+    ledger.world.apply(Pause(later(6), RUN, "x"))
+    with pytest.raises(Fenced):
+        ledger.write()
+    assert store.last() == newer.last
+
+
+def test_a_whole_step_is_moved_at_once_and_comes_back(store: Store) -> None:
+    world = World(step(cells=1000), slots=3)
+    ledger = Ledger(store, world)
+    world.act()
+    world.end(0)
+    world.act()
+    ledger.write()
+    for request in (CancelTasks(RUN), RetryTasks(RUN, Only.MISSING)):
+        world.apply(Requested(later(1), type(request).__name__, request, RUN))
+        world.act(later(1))
+        world.end(1, later(2))
+        world.act(later(2))
+        ledger.write()
+        record = store.run(RUN)
+        assert record is not None
+        assert snapshot(record) == snapshot(world.record)
+    assert len(list(store.tasks(RUN))) < 20  # cells that never started need no row
+
+
+def test_attempts_tell_their_story(store: Store) -> None:
+    ledger = busy(store)
+    found = {info.key.cell: info for info in store.attempts(RUN) if info.key.step == "a"}
+    first, second, third, fourth, fifth = (found[cell] for cell in range(5))
+    assert (first.handle, first.started_at, first.ended_at) == ("pid0", later(1), later(2))
+    assert first.exit == Exit(0, elapsed=1.5, peak_rss=77)
+    assert first.result == {"pnl": 1.5, "name": "é"}
+    assert (first.kind, second.kind, second.error) == (None, FailureKind.EXIT, "boom")
+    assert (third.kind, third.error, third.exit) == (FailureKind.LOST, "gone", None)
+    assert (fourth.kind, fourth.error) == (FailureKind.START, "full")
+    assert (fifth.ended_at, fifth.kind) == (None, None)
+    assert ledger.world.record.groups["a"].live[4].heard == 40
+
+
+def test_the_last_attempts_only(store: Store) -> None:
+    ledger = busy(store)
+    ledger.world.end(0, later(90))
+    ledger.world.act(later(100))
+    ledger.write()
+    every = [info.key for info in store.attempts(RUN)]
+    last = [info.key for info in store.attempts(RUN, last_only=True)]
+    newest = {key.task: key for key in sorted(every)}
+    assert last == sorted(newest.values())
+    assert len(last) < len(every)
+
+
+def test_tasks_are_listed_with_state_and_reason(store: Store) -> None:
+    ledger = busy(store)
+    tasks = {info.key: info for info in store.tasks(RUN)}
+    assert tasks[TaskKey(RUN, "a", 0)].state is TaskState.SUCCEEDED
+    assert tasks[TaskKey(RUN, "a", 0)].finished_at == later(2)
+    waiting = tasks[TaskKey(RUN, "a", 1)]
+    assert waiting.not_before == ledger.world.record.groups["a"].due[1]
+    assert (waiting.state, waiting.attempts, waiting.finished_at) == (TaskState.WAITING, 1, None)
+
+
+def test_what_is_out_of_reach_and_back_is_kept(store: Store) -> None:
+    ledger = busy(store)
+    task = TaskKey(RUN, "a", 4)
+    live = ledger.kept().live(task, 1)
+    assert live is not None
+    assert live.unreachable_since == later(2)
+    ledger.world.apply(Reached(later(9), task, 1))
+    ledger.write()
+    live = ledger.kept().live(task, 1)
+    assert live is not None
+    assert live.unreachable_since is None
+
+
+def test_runs_are_numbered_and_found(store: Store) -> None:
+    ledger = busy(store)
+    for number, digest in ((2, "x"), (3, "digest"), (10, "x")):
+        request = Submit(pipeline(), digest, origin="me")
+        ledger.world.apply(Requested(later(number), f"r{number}", request, f"p/{number}"))
+        ledger.world.act(later(number))
+    ledger.write()
+    assert store.newest("p") == "p/10"
+    assert store.newest("p", "digest") == "p/3"
+    assert store.newest("p", "nope") is None
+    assert store.next_key("p") == 11
+    assert store.next_key("pp") == 1
+    assert [info.id for info in store.runs()] == ["p/10", "p/3", "p/2", "p/1"]
+    assert [info.id for info in store.runs("p", limit=1)] == ["p/10"]
+    assert store.runs("other") == []
+
+
+def test_a_closed_run_is_remembered_and_not_loaded(store: Store) -> None:
+    world = World(step(cells=2))
+    ledger = Ledger(store, world)
+    world.act()
+    world.end(1, later(7))
+    world.act(later(8))
+    ledger.write()
+    assert ledger.kept().runs == {}
+    info = store.info(RUN)
+    assert info is not None
+    assert (info.state, info.opened_at, info.closed_at, info.size) == (RunState.FAILED, NOW, later(8), 2)
+    record = store.run(RUN)
+    assert record is not None
+    assert record.outcome is RunState.FAILED
+    assert record.last_end == later(7)
+
+
+REQUESTS: list[Request] = [
+    Submit(pipeline(step("x", 3)), "digest", "me", new=True, reopen=False, only=Only.FAILED, exclusive=True),
+    RetryTasks(RUN, Only.MISSING, "a", 3, "ann"),
+    CancelTasks(RUN),
+    PauseRun(RUN, "lunch"),
+    ResumeRun(RUN),
+    HaltRun(RUN, "bye"),
+]
+
+
+def test_requests_wait_in_order_are_taken_up_and_answered(store: Store) -> None:
+    ledger = busy(store)
+    for number, request in enumerate(REQUESTS):
+        store.ask(f"r{number}", request, later(number))
+        store.ask(f"r{number}", request, later(number + 50))  # asking twice is asking once
+    assert store.asked() == [(f"r{number}", request) for number, request in enumerate(REQUESTS)]
+    ledger.world.apply(Requested(later(9), "r3", REQUESTS[3], RUN))
+    ledger.write()
+    assert "r3" not in dict(store.asked())
+    assert ledger.kept().requests == {"r3": (REQUESTS[3], RUN)}
+    assert store.answer("r3") is None
+    ledger.world.act(later(9))
+    ledger.write()
+    assert store.answer("r3") == Answer(later(9), "r3", True, "paused", RUN)
+    assert ledger.kept().requests == {}
+
+
+def test_a_request_that_was_never_left_is_written_with_its_answer(store: Store) -> None:
+    ledger = busy(store)
+    ledger.world.apply(Requested(later(9), "signal", PauseRun(RUN, "SIGINT"), RUN))
+    ledger.world.act(later(9))
+    ledger.write()
+    answer = store.answer("signal")
+    assert answer is not None
+    assert answer.accepted
+    assert store.asked() == []
+
+
+def rich() -> Pipeline:
+    """A definition that uses every field."""
+    matrix = Matrix((Axis("date", ("2024-01-02",), "date"), Axis("mixed", (1, "1", 1.5, True))), pick=(0, 3))
+    first = Step(
+        "a",
+        Script("/w.py"),
+        matrix=matrix,
+        retry=Retry(3, timedelta(seconds=5), 1.5, timedelta(hours=1), 0.2, frozenset({FailureKind.LOST})),
+        timeout=timedelta(minutes=3),
+        demand=Demand(2.5, 1 << 33, memory_cap=False, pools={"db": 1.0}),
+        env={"KEY": "${SECRET}"},
+        mode=Replay("max", "09:30:00", sorted=False, buffer_rows=5, timestamp_columns=(("ns", "t", "c"),)),
+        preload=("json",),
+        window=Window(
+            NOW.time(), NOW.time().replace(hour=20), "America/New_York", "XNYS", business_days=False
+        ),
+        query_name="{date}",
+    )
+    second = replace(step("b"), mode=Batch(), needs=(Need("a"),))
+    return Pipeline(
+        "p",
+        (first, second),
+        "The P",
+        "XNYS",
+        "UTC",
+        7,
+        3,
+        "/f",
+        "/f/p.yaml",
+        "/py",
+        {"x": 1},
+        {"M": "/d"},
+        {"deephaven": {"user": "${U}"}},
+    )
+
+
+def test_a_definition_survives_to_the_last_field(store: Store) -> None:
+    request = Submit(rich(), "d")
+    world = World()
+    ledger = Ledger(store, world)
+    world.apply(Requested(NOW, "r", request, "p/2"))
+    world.act()
+    ledger.write()
+    record = store.run("p/2")
+    assert record is not None
+    assert record.run.pipeline == rich()
+    assert dict(store.load(LIMITS).runs)["p/2"].run.pipeline.step("a").matrix.coordinates(1) == {
+        "date": "2024-01-02",
+        "mixed": True,
+    }
+
+
+def test_a_change_of_leaders_is_in_the_journal(store: Store) -> None:
+    ledger = busy(store)
+    ledger.world.apply(Led(later(20), ledger.lease.epoch, "host", adopt=False))
+    ledger.write()
+    assert store.info(RUN).paused == "its engine ended"  # type: ignore[union-attr]
+    assert ledger.kept().runs[RUN].state is RunState.PAUSED
+
+
+def test_a_stop_survives_a_restart(store: Store) -> None:
+    ledger = busy(store)
+    ledger.world.apply(Requested(later(9), "h", HaltRun(RUN, "bye"), RUN))
+    ledger.world.act(later(9))
+    ledger.write()
+    live = ledger.kept().runs[RUN].groups["a"].live[4]
+    assert (live.state, live.stop) == (TaskState.STOPPING, StopReason.INTERRUPT)
