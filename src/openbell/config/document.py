@@ -65,6 +65,11 @@ class Node:
                 value = scalar
         return replace(self, value=value, span=span, key_spans=dict(self.key_spans))
 
+    @property
+    def entries(self) -> dict[str, Node]:
+        """The entries of a mapping; of anything else there are none."""
+        return self.value if isinstance(self.value, dict) else {}
+
     def data(self) -> Any:
         """The value as plain dictionaries, lists and scalars."""
         match self.value:
@@ -125,9 +130,7 @@ class Document:
     def decided_now(self, path: Path) -> None:
         """The plan depends on the value at `path`: that its variable is not set is an error already."""
         self.findings[:] = [
-            replace(found, severity=Severity.ERROR)
-            if found.code == "OB107" and found.path == path
-            else found
+            replace(found, severity=Severity.ERROR) if found.code == "OB107" and found.path == path else found
             for found in self.findings
         ]
 
@@ -175,8 +178,7 @@ def _build(builder: _Builder, text: str) -> Finding | None:
         mark = error.problem_mark or error.context_mark
         span = Span(mark.line + 1, mark.column + 1) if mark else builder.reached
         said = error.problem or error.context or "this is no YAML"
-        help_ = "YAML takes spaces, not tabs" if "'\\t'" in said else ""
-        return Finding("OB108", f"not valid YAML: {said}", span, help_)
+        return Finding("OB108", f"not valid YAML: {said}", span, _advice(said, text, span))
     except ReaderError as error:
         told = f"the character U+{ord(text[error.position]):04X} is not accepted"
         return Finding("OB108", told, _end(text[: error.position]))
@@ -185,6 +187,14 @@ def _build(builder: _Builder, text: str) -> Finding | None:
     except (ValueError, OverflowError):
         return Finding("OB108", "not valid YAML: an escape stands for no character", builder.reached)
     return None
+
+
+def _advice(said: str, text: str, span: Span) -> str:
+    """What to do about the two mistakes that the parser's words do not explain."""
+    line = [*_BREAK.split(text), ""][span.line - 1]
+    if line[max(0, span.column - 2) : span.column] == "${":
+        return 'inside brackets a reference is written in quotes: "${VAR}"'
+    return "YAML takes spaces, not tabs" if "'\\t'" in said else ""
 
 
 def _end(text: str) -> Span:

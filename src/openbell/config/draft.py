@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import ast
 import os
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
+from zoneinfo import ZoneInfo, available_timezones
 
 from openbell.config.document import Document
 from openbell.config.document import Path as Place
 from openbell.config.findings import Finding, Severity, nearest
-from openbell.core.graph import Cycle, topological
 from openbell.core.matrix import Axis
-from openbell.core.model import Command, Pipeline, Step
-from openbell.core.render import AUTOMATIC, fields
+from openbell.core.render import AUTOMATIC
 from openbell.errors import OutOfBounds, UnknownMarket
 from openbell.market import Closure, Market, market
 
@@ -27,10 +26,14 @@ class Draft:
     """Collects findings while a file becomes a pipeline."""
 
     document: Document
+    starting: bool = False
+    """Whether the pipeline is about to run: what has to be there by then has to be there now."""
     left_out: dict[date, Closure] = field(default_factory=dict)
     """Dates of the ranges that are no values, with the reason."""
     stand_ins: frozenset[Place] = frozenset()
     """Paths whose values are not those of the file: what is wrong there has been said."""
+    unset: frozenset[Place] = frozenset()
+    """Paths whose values depend on variables that are not set: nothing can be said about them yet."""
 
     @property
     def folder(self) -> Path:
@@ -49,64 +52,50 @@ class Draft:
         """Add a finding at this path of the document."""
         if any(path[: len(one)] == one for one in self.stand_ins):
             return
+        if path in self.unset and not key:
+            self.document.decided_now(path)
+            return
         span = self.document.span(path, key=key)
         self.document.findings.append(Finding(code, message, span, help_, severity, path))
+
+    def unused(self, place: Place) -> None:
+        """Nothing will be done with the values there: it does not matter that their variables are not set."""
+        found = self.document.findings
+        found[:] = [f for f in found if f.code != "OB107" or f.path[: len(place)] != place]
 
     def doubtful(self, *places: Place) -> bool:
         """Whether a stand-in is at or below one of these places: what it leads to is no news."""
         return any(one[: len(place)] == place for one in self.stand_ins for place in places)
 
+    def meant(self, parent: Place, *names: str) -> bool:
+        """Whether one of these keys is there with something wrong, or with a typo in its name."""
+        written = [str(one[-1]) for one in self.stand_ins if one and one[:-1] == parent]
+        return any(nearest(key, names) for key in written) or self.doubtful(*((*parent, n) for n in names))
+
     # ── files ────────────────────────────────────────────────────────────────────────────────
 
-    def file(self, text: str, path: Place, what: str) -> Path | None:
+    def file(self, text: str, path: Place, what: str, severity: Severity = Severity.ERROR) -> Path | None:
         """A file that must be there and readable, relative to the folder of the document."""
-        target = self.folder / Path(text).expanduser()
-        problem = ""
-        if not target.exists():
-            problem = "does not exist"
-        elif not target.is_file():
-            problem = "is not a file"
-        elif not os.access(target, os.R_OK):
-            problem = "cannot be read"
-        if not problem:
+        target = beside(self.folder, text)
+        problem = _problem(target, "file", os.R_OK)
+        if problem is None:
             return Path(os.path.normpath(target))
-        near = nearest(target.name, [entry.name for entry in _siblings(target)])
-        help_ = f"did you mean `{near}`?" if near else f"looked for {target}"
-        self.fault("OB112", f"{what} {text} {problem}", path, help_)
+        if path not in self.unset:
+            siblings = _siblings(target)
+            near = nearest(target.stem, siblings)
+            help_ = f"did you mean `{siblings[near]}`?" if near else f"looked for {target}"
+            self.fault("OB112", f"{what} {text} {problem}", path, help_, severity=severity)
         return None
 
     def folder_at(self, text: str, path: Place, what: str) -> Path | None:
         """A folder that must be there and readable."""
-        target = self.folder / Path(text).expanduser()
-        if not target.is_dir():
-            problem = "is not a folder" if target.exists() else "does not exist"
+        target = beside(self.folder, text)
+        problem = _problem(target, "folder", os.R_OK | os.X_OK)
+        if problem is None:
+            return Path(os.path.normpath(target))
+        if path not in self.unset:
             self.fault("OB112", f"{what} {text} {problem}", path, f"looked for {target}")
-            return None
-        if not os.access(target, os.R_OK | os.X_OK):
-            self.fault("OB112", f"{what} {text} cannot be read", path, f"check the permissions of {target}")
-            return None
-        return Path(os.path.normpath(target))
-
-    def python_script(self, script: Path, path: Place, *, here: bool) -> None:
-        """A Python worker: its syntax, and with `here` whether this machine has what it imports."""
-        try:
-            tree = ast.parse(script.read_bytes(), str(script))
-        except (SyntaxError, ValueError) as error:
-            line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
-            said = error.msg if isinstance(error, SyntaxError) else error
-            self.fault("OB124", f"the worker script {script.name} does not parse{line}: {said}", path)
-            return
-        imported = {
-            alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names
-        }
-        imported |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-        if here and any(name.split(".")[0].startswith("deephaven") for name in imported):
-            self.fault(
-                "OB124",
-                f"the worker script {script.name} imports deephaven, which needs a Deephaven runtime",
-                path,
-                "this version of openbell runs plain Python workers only with `--on process`",
-            )
+        return None
 
     # ── dates ────────────────────────────────────────────────────────────────────────────────
 
@@ -115,6 +104,15 @@ class Draft:
             return market(name)
         except UnknownMarket as error:
             self.fault("OB113", error.message, path, error.hint)
+            return None
+
+    def zone(self, name: str, path: Place) -> ZoneInfo | None:
+        try:
+            return ZoneInfo(name)
+        except (KeyError, ValueError, OSError):
+            near = nearest(name, available_timezones())
+            help_ = f"did you mean {near!r}?" if near else "for example America/New_York"
+            self.fault("OB105", f"there is no time zone {name!r}", path, help_)
             return None
 
     def ordered(self, start: date, end: date, places: tuple[Place, Place]) -> bool:
@@ -134,7 +132,8 @@ class Draft:
         try:
             found = calendar.dates(start, end)
         except OutOfBounds as error:
-            outside = places[0] if start < calendar.valid_from else places[1]
+            inside = calendar.valid_from <= start <= calendar.valid_until
+            outside = places[1] if inside else places[0]
             self.fault("OB123", error.message, outside, error.hint)
             return []
         self.left_out |= {closure.date: closure for closure in calendar.closures(start, end)}
@@ -144,14 +143,17 @@ class Draft:
             self.fault("OB114", told, places[0], reasons)
         return [day.isoformat() for day in found]
 
-    def days(self, start: date, end: date, *, weekdays: bool, place: Place) -> list[str]:
-        """Calendar days of the range as ISO text."""
-        every = [start + timedelta(days=n) for n in range((end - start).days + 1)]
-        found = [day for day in every if not weekdays or day.weekday() < 5]
-        self.left_out |= {day: Closure(day, "weekend") for day in every if day not in set(found)}
-        if not found:
-            self.fault("OB114", f"there is no weekday from {start} to {end}", place)
-        return [day.isoformat() for day in found]
+    def days(self, start: date, end: date) -> list[str]:
+        """Every calendar day of the range as ISO text."""
+        return [(start + timedelta(days=n)).isoformat() for n in range((end - start).days + 1)]
+
+    def weekdays(self, days: list[str], place: Place) -> list[str]:
+        """The days that are no weekend; the others are remembered."""
+        weekend = {day for text in days if (day := date.fromisoformat(text)).weekday() >= 5}
+        self.left_out |= {day: Closure(day, "weekend") for day in weekend}
+        if days and len(weekend) == len(days):
+            self.fault("OB114", f"there is no weekday from {days[0]} to {days[-1]}", place)
+        return [text for text in days if date.fromisoformat(text) not in weekend]
 
     # ── names ────────────────────────────────────────────────────────────────────────────────
 
@@ -160,51 +162,16 @@ class Draft:
         for name in names:
             if name in AUTOMATIC or name.startswith("OPENBELL_"):
                 self.fault("OB122", f"`{name}` is set by openbell itself", (*path, name), key=True)
-            elif "=" in name or "\0" in name:
+            elif "=" in name:
                 self.fault("OB118", f"`{name}` cannot be the name of a variable", (*path, name), key=True)
 
-    def templates(self, step: Step, params: Mapping[str, object], path: Place) -> None:
-        """Fields of the command that no task of the step has."""
-        if not isinstance(step.work, Command):
-            return
-        known = {"run", "key", "name", "step", "cell", "partition", *(f"params.{name}" for name in params)}
-        known |= {axis.name for axis in step.matrix.axes} | {a.kind for a in step.matrix.axes if a.kind}
-        for word in step.work.argv:
-            try:
-                asked = list(fields(word))
-            except ValueError as error:
-                self.fault("OB121", str(error), path, "write `{{` and `}}` for braces")
-                continue
-            for name in asked:
-                if name not in known:
-                    near = nearest(name, known)
-                    help_ = (
-                        f"did you mean `{{{near}}}`?" if near else f"known here: {', '.join(sorted(known))}"
-                    )
-                    self.fault("OB121", f"`{{{name}}}` is not known in this step", path, help_)
 
-    def graph(self, steps: Iterable[Step]) -> None:
-        """Needs that lead nowhere or in a circle."""
-        steps = list(steps)
-        written = self.document.root.find(("steps",)) if self.document.root else None
-        names = {step.name for step in steps} | set(written.value if written else ())
-        sound = True
-        for step in steps:
-            for need in step.needs:
-                if need.step not in names:
-                    sound = False
-                    near = nearest(need.step, names - {step.name})
-                    help_ = f"did you mean `{near}`?" if near else f"steps: {', '.join(sorted(names))}"
-                    place = ("steps", step.name, "needs")
-                    self.fault("OB116", f"`{step.name}` needs `{need.step}`, which is no step", place, help_)
-        if not sound or names > {step.name for step in steps}:
-            return
-        try:
-            topological(steps)
-        except Cycle as error:
-            self.fault(
-                "OB117", f"these steps wait for each other: {error}", ("steps", error.path[0], "needs")
-            )
+def beside(folder: Path, text: str) -> Path:
+    """A path that a file of this folder names: absolute, from a home (`~`), or relative to the folder."""
+    try:
+        return folder / Path(text).expanduser()
+    except RuntimeError:  # nobody of that name
+        return folder / text
 
 
 def partition_axis(name: str, count: int) -> Axis:
@@ -212,24 +179,22 @@ def partition_axis(name: str, count: int) -> Axis:
     return Axis(name, tuple(range(count)), "partition")
 
 
-def _siblings(target: Path) -> list[Path]:
+def _problem(target: Path, what: str, access: int) -> str | None:
+    """What is wrong with a path that should lead to a file or folder; None when nothing is."""
     try:
-        return list(target.parent.iterdir())
-    except OSError:
-        return []
+        mode = target.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return "does not exist"
+    except OSError as error:
+        return f"cannot be read: {(error.strerror or 'no access').lower()}"
+    if not (S_ISREG(mode) if what == "file" else S_ISDIR(mode)):
+        return f"is not a {what}"
+    return None if os.access(target, access) else "cannot be read: check its permissions"
 
 
-def narrowed(pipeline: Pipeline, first: date, last: date) -> Pipeline:
-    """The pipeline with its date axes cut to `first`..`last`, both included."""
-
-    def cut(axis: Axis) -> Axis:
-        if axis.kind != "date":
-            return axis
-        kept = tuple(value for value in axis.values if first.isoformat() <= str(value) <= last.isoformat())
-        return replace(axis, values=kept)
-
-    steps = tuple(
-        replace(step, matrix=replace(step.matrix, axes=tuple(map(cut, step.matrix.axes))))
-        for step in pipeline
-    )
-    return replace(pipeline, steps=steps)
+def _siblings(target: Path) -> dict[str, str]:
+    """The other names in its folder, by what they are called without an ending."""
+    try:
+        return {entry.stem: entry.name for entry in target.parent.iterdir()}
+    except (OSError, ValueError):
+        return {}

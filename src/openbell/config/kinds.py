@@ -17,7 +17,7 @@ _LONGEST = 3650  # days
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h|d)")
 _SIZES = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _SIZES |= {"KI": 2**10, "MI": 2**20, "GI": 2**30, "TI": 2**40}
-_LARGEST = 2**60  # bytes
+_LARGEST = 10**15  # bytes
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*((?:[KMGT]i?)?)B", re.IGNORECASE)
 _CLOCK = re.compile(r"[0-9]{2}:[0-9]{2}(?::[0-9]{2})?")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -57,12 +57,14 @@ def bare(value: Any) -> str:
 class Kind:
     """Annotates a field.
 
-    `check` gives the value or raises `wrong(...)`, `schema` is its JSON Schema, `sample` a value that fits.
+    `check` gives the value or raises `wrong(...)`, `schema` is its JSON Schema, `sample` a value that
+    fits, `called` what people call it where the schema's type says too little.
     """
 
     check: Callable[[Any], Any]
     schema: dict[str, Any]
     sample: Any = "x"
+    called: str = ""
 
     def __get_pydantic_core_schema__(self, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(self.check)
@@ -187,15 +189,16 @@ def _size(value: Any) -> int:
         raise wrong("OB106", f"must be a size such as 500MB or 8GB, not {shown(value)}")
     size = float(found[1]) * _SIZES[found[2].upper()]
     if not 1 <= size <= _LARGEST:
-        raise wrong("OB104", f"must be a size from 1B to {_LARGEST >> 40}TiB, not {bare(value)}")
+        raise wrong("OB104", f"must be a size from 1B to 1000TB, not {bare(value)}")
     return int(size)
 
 
 def _clock(value: Any) -> str:
     if not isinstance(value, str) or not _CLOCK.fullmatch(value):
         raise wrong("OB106", f"must be a time HH:MM:SS, not {shown(value)}")
+    hour, minute, second = (*map(int, value.split(":")), 0)[:3]
     try:
-        return time(*map(int, value.split(":"))).isoformat()
+        return time(hour, minute, second).isoformat()
     except ValueError:
         raise wrong("OB106", f"must be a time of day, not {bare(value)}") from None
 
@@ -236,25 +239,32 @@ class Shape(BaseModel):
 
 
 _DURATION_SCHEMA = {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?\s*(ms|s|m|h|d)$"}
+_SCALAR_SCHEMA = {"type": ["string", "number", "boolean"]}
 _HOURS = r"^([01][0-9]|2[0-3]):[0-5][0-9]"
 
-Text = Annotated[str, Kind(_text, {"type": "string", "pattern": r"\S"})]
+Text = Annotated[str, Kind(_text, {"type": "string", "pattern": r"\S"}, called="text")]
 """Text that is not empty."""
-MaybeEmpty = Annotated[str, Kind(_maybe_empty, {"type": "string"})]
+MaybeEmpty = Annotated[str, Kind(_maybe_empty, {"type": "string"}, called="text")]
 Flag = Annotated[bool, Kind(_flag, {"type": "boolean"}, sample=False)]
-Name = Annotated[str, Kind(_name, {"type": "string", "pattern": f"^{_NAME.pattern}$"})]
-Duration = Annotated[timedelta, Kind(_duration, _DURATION_SCHEMA, "1s")]
-PositiveDuration = Annotated[timedelta, Kind(_positive_duration, _DURATION_SCHEMA, "1s")]
+Name = Annotated[str, Kind(_name, {"type": "string", "pattern": f"^{_NAME.pattern}$"}, called="name")]
+Duration = Annotated[timedelta, Kind(_duration, _DURATION_SCHEMA, "1s", "duration")]
+PositiveDuration = Annotated[timedelta, Kind(_positive_duration, _DURATION_SCHEMA, "1s", "duration")]
 Size = Annotated[
     int,
-    Kind(_size, {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?\s*([KMGTkmgt][Ii]?)?[Bb]$"}, "1GB"),
+    Kind(
+        _size, {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?\s*([KMGTkmgt][Ii]?)?[Bb]$"}, "1GB", "size"
+    ),
 ]
-Clock = Annotated[str, Kind(_clock, {"type": "string", "pattern": f"{_HOURS}(:[0-5][0-9])?$"}, "09:30:00")]
+Clock = Annotated[
+    str, Kind(_clock, {"type": "string", "pattern": f"{_HOURS}(:[0-5][0-9])?$"}, "09:30:00", "time of day")
+]
 """A time of day, HH:MM or HH:MM:SS; kept as HH:MM:SS."""
-FullClock = Annotated[str, Kind(_full_clock, {"type": "string", "pattern": f"{_HOURS}:[0-5][0-9]$"}, "09:30:00")]
+FullClock = Annotated[
+    str, Kind(_full_clock, {"type": "string", "pattern": f"{_HOURS}:[0-5][0-9]$"}, "09:30:00", "time of day")
+]
 Day = Annotated[
     date,
-    Kind(_day, {"type": "string", "format": "date", "pattern": f"^{_DAY.pattern}$"}, "2024-01-02"),
+    Kind(_day, {"type": "string", "format": "date", "pattern": f"^{_DAY.pattern}$"}, "2024-01-02", "date"),
 ]
-EnvironmentValue = Annotated[str, Kind(_environment_value, {"type": ["string", "number", "boolean"]})]
-Scalar = Annotated[str | int | float | bool, Kind(_scalar, {"type": ["string", "number", "boolean"]})]
+EnvironmentValue = Annotated[str, Kind(_environment_value, _SCALAR_SCHEMA, called="text, number or boolean")]
+Scalar = Annotated[str | int | float | bool, Kind(_scalar, _SCALAR_SCHEMA, called="text, number or boolean")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from openbell.config.digest import digest
-from openbell.config.document import Document, Node, read, resolve
-from openbell.config.draft import Draft, narrowed
-from openbell.config.findings import Finding, Severity, in_order, reject
-from openbell.config.project import Project
-from openbell.core.matrix import sample
+from openbell.config.document import Document, Node, no_text, read, resolve
+from openbell.config.draft import Draft
+from openbell.config.findings import Finding, Severity, in_order, nearest, reject
+from openbell.config.project import FILE, Project
+from openbell.core.matrix import Axis, sample
 from openbell.core.model import Pipeline
 from openbell.market import Closure
 
@@ -70,17 +70,19 @@ def load(
 
     Raises `ConfigError` with every finding.
     """
+    if starting and project.unset:
+        raise reject(project.folder / FILE, list(map(_must_be_set, project.unset)))
     document = read(path)
     dialect = detect(document, assume)
     for key, text in overrides.values:
         _set(document, key, text)
-    draft = Draft(document)
+    draft = Draft(document, starting=starting)
     pipeline = _compile(draft, dialect, project, environ, overrides)
-    if starting:
-        document.findings[:] = map(_must_be_set, document.findings)
     if pipeline is not None:
         pipeline = _adjusted(draft, pipeline, project, overrides)
-    findings = in_order(document.findings)
+    if starting:
+        document.findings[:] = map(_must_be_set, document.findings)
+    findings = [_traced(finding, overrides) for finding in in_order(document.findings)]
     if pipeline is None or draft.stand_ins or any(finding.fatal for finding in findings):
         raise reject(path, findings)
     left_out = dict(sorted(draft.left_out.items()))
@@ -89,22 +91,31 @@ def load(
 
 def detect(document: Document, assume: Dialect = Dialect.NATIVE) -> Dialect:
     """The dialect of a file, by its keys."""
-    execution = document.root.find(("execution",)) if document.root else None
-    if document.root and document.root.find(("steps",)):
+    root = document.root
+    if root is not None and root.find(("steps",)) is not None:
         return Dialect.NATIVE
-    if execution is None:
+    execution = _execution(root) if root is not None else None
+    if root is None or execution is None:
         return assume
-    keys = execution.value if isinstance(execution.value, dict) else {}
+    keys = execution.entries
     if ("num_partitions" in keys) != ("num_workers" in keys):
         return Dialect.PQ if "num_partitions" in keys else Dialect.REPLAY
-    assert document.root is not None
-    newer = [("execution", "heap_size_gb"), ("execution", "max_failures"), ("batch",)]
-    older = [("replay", "heap_size_gb"), ("replay", "replay_time"), ("scheduler",)]
-    balance = sum(document.root.find(path) is not None for path in newer)
-    balance -= sum(document.root.find(path) is not None for path in older)
+    balance = sum(key in keys for key in ("heap_size_gb", "script_language", "max_failures"))
+    balance += root.find(("batch",)) is not None
+    older = [("replay", "heap_size_gb"), ("replay", "script_language"), ("replay", "replay_time")]
+    balance -= sum(root.find(path) is not None for path in [*older, ("scheduler",)])
     if balance == 0 and assume is not Dialect.NATIVE:
         return assume
     return Dialect.PQ if balance >= 0 else Dialect.REPLAY
+
+
+def _execution(root: Node) -> Node | None:
+    """The section that both dialects have, even if its name has a typo."""
+    if (found := root.find(("execution",))) is not None:
+        return found
+    sections = {key: node for key, node in root.entries.items() if isinstance(node.value, dict)}
+    near = nearest("execution", sections)
+    return sections[near] if near else None
 
 
 def shape_of(dialect: Dialect) -> tuple[type[Shape], Keeps]:
@@ -141,7 +152,7 @@ def _compile(
     fitting = fit(draft.document, shape, unset)
     if fitting is None:
         return None
-    draft.stand_ins = fitting.stand_ins
+    draft.stand_ins, draft.unset = fitting.stand_ins, unset
     match fitting.shape:
         case PipelineShape() as native:
             return compile_pipeline(draft, native, project.defaults, overrides.on)
@@ -157,12 +168,7 @@ def _adjusted(draft: Draft, pipeline: Pipeline, project: Project, overrides: Ove
     """The pipeline after `--dates` and `--sample`, with the project's data."""
     pipeline = replace(pipeline, data=project.data)
     if overrides.dates is not None:
-        first, last = overrides.dates
-        before = pipeline.size
-        pipeline = narrowed(pipeline, first, last)
-        draft.left_out = {day: why for day, why in draft.left_out.items() if first <= day <= last}
-        if before and not pipeline.size:
-            draft.fault("OB114", f"no date of the file lies in {first} to {last}", ())
+        pipeline = _narrowed(draft, pipeline, *overrides.dates)
     if overrides.sample is not None:
         steps = tuple(
             replace(step, matrix=sample(step.matrix, overrides.sample)) if step.matrix.axes else step
@@ -172,28 +178,61 @@ def _adjusted(draft: Draft, pipeline: Pipeline, project: Project, overrides: Ove
     return pipeline
 
 
+def _narrowed(draft: Draft, pipeline: Pipeline, first: date, last: date) -> Pipeline:
+    """The pipeline with its axes of dates cut to `first`..`last`, both included."""
+    axes = [axis for step in pipeline for axis in step.matrix.axes if axis.kind == "date"]
+    kept = [axis for axis in axes if _cut(axis, first, last).values]
+    if not axes and not draft.stand_ins:
+        draft.fault("OB114", "`--dates` has nothing to choose from: no step has an axis of dates", ())
+    elif any(axis.values and axis not in kept for axis in axes):
+        draft.fault("OB114", f"no date of the file lies in {first} to {last}", ())
+    draft.left_out = {day: why for day, why in draft.left_out.items() if first <= day <= last}
+    steps = []
+    for step in pipeline:
+        cut = tuple(_cut(axis, first, last) for axis in step.matrix.axes)
+        steps.append(replace(step, matrix=replace(step.matrix, axes=cut)))
+    return replace(pipeline, steps=tuple(steps))
+
+
+def _cut(axis: Axis, first: date, last: date) -> Axis:
+    if axis.kind != "date":
+        return axis
+    kept = tuple(value for value in axis.values if first.isoformat() <= str(value) <= last.isoformat())
+    return replace(axis, values=kept)
+
+
 def _must_be_set(finding: Finding) -> Finding:
     return replace(finding, severity=Severity.ERROR) if finding.code == "OB107" else finding
 
 
 def _set(document: Document, key: str, text: str) -> None:
-    """Put a value of the command line into the tree."""
+    """Put a value of the command line into the tree, at the place of the one that it replaces."""
     node = document.root
-    *above, last = key.split(".")
-    for part in above:
-        if node is None or not isinstance(node.value, dict):
+    path = tuple(key.split("."))
+    if (character := no_text(key + text)) is not None:
+        document.findings.append(Finding("OB103", f"`--set {key}` holds what is no text ({character})"))
+        return
+    for depth, part in enumerate(path):
+        if node is None:
+            return  # the file could not be parsed
+        if not isinstance(node.value, dict):
+            told = f"`{key}` cannot be set: `{'.'.join(path[:depth])}` is no mapping"
+            document.findings.append(Finding("OB103", told, node.span, path=path[:depth]))
             return
-        if part not in node.value:
-            node.value[part] = Node({}, node.span)
-            node.key_spans[part] = node.span
+        last = depth == len(path) - 1
+        node.key_spans.setdefault(part, node.span)
+        if last or part not in node.value:
+            span = node.value[part].span if part in node.value else node.span
+            node.value[part] = Node(resolve(text), span, plain=True) if last else Node({}, span)
         node = node.value[part]
-    if node is not None and isinstance(node.value, dict):
-        node.value[last] = Node(resolve(text), node.span, plain=True)
-        node.key_spans.setdefault(last, node.span)
 
 
-def show(findings: Sequence[Finding], document: Document, file: str) -> str:
-    """All findings as text, a blank line between them."""
-    from openbell.config.findings import render
-
-    return "\n\n".join(render(finding, file, document.lines) for finding in findings)
+def _traced(finding: Finding, overrides: Overrides) -> Finding:
+    """A finding about a value of the command line says so: the line of the file shows another one."""
+    for key, text in overrides.values:
+        path = tuple(key.split("."))
+        made = finding.code == "OB101" and path[: len(finding.path)] == finding.path
+        if made or finding.path[: len(path)] == path:
+            help_ = "; ".join(filter(None, (f"the value is that of `--set {key}={text}`", finding.help)))
+            return replace(finding, help=help_)
+    return finding

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import timedelta
-from pathlib import Path
+import shutil
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
 from typing import Any
 
 from openbell.config.document import Path as Place
-from openbell.config.draft import Draft, partition_axis
+from openbell.config.draft import Draft, beside, partition_axis
 from openbell.config.shapes import DatesShape, PipelineShape, RetryShape, SharedShape, StepShape
-from openbell.core.matrix import Axis, Matrix
+from openbell.config.wiring import check_needs, check_templates
+from openbell.config.worker import check_python
+from openbell.core.matrix import Axis, Matrix, Scalar
 from openbell.core.model import (
     Batch,
     Command,
@@ -32,7 +34,11 @@ PARTITIONS = ("partition", "worker")
 
 def keeps(path: Place) -> bool:
     """References in the workers' environment are resolved when an attempt starts."""
-    return "env" in path[:-1]
+    match path:
+        case ("env", _) | ("defaults", "env", _) | ("steps", _, "env", _):
+            return True
+        case _:
+            return False
 
 
 def compile_pipeline(
@@ -41,7 +47,7 @@ def compile_pipeline(
     """The pipeline of this file. What is wrong goes into the draft's findings."""
     calendar = draft.market(shape.market, ("market",)) if shape.market else None
     if shape.tz:
-        _check_zone(draft, shape.tz)
+        draft.zone(shape.tz, ("tz",))
     layers = [layer for layer in (shape.defaults, project) if layer is not None]
     draft.environment(shape.env or {}, ("env",))
     if shape.defaults:
@@ -50,8 +56,8 @@ def compile_pipeline(
         _step(draft, name, step, shape, layers, on or step.executor or shape.executor)
         for name, step in shape.steps.items()
     )
-    draft.graph(steps)
-    return Pipeline(
+    check_needs(draft, steps)
+    pipeline = Pipeline(
         name=shape.name,
         steps=steps,
         market=shape.market,
@@ -63,6 +69,8 @@ def compile_pipeline(
         python=_python(draft, shape.python) if shape.python else None,
         params=shape.params,
     )
+    check_templates(draft, pipeline)
+    return pipeline
 
 
 def _step(
@@ -82,7 +90,7 @@ def _step(
     draft.environment(shape.env or {}, (*place, "env"))
     step = Step(
         name=name,
-        work=_work(draft, shape, place, here=executor == "process"),
+        work=_work(draft, shape, place, here=executor == "process", ours=pipeline.python is None),
         needs=tuple(Need(step, mode) for step, mode in shape.needs.items()),
         matrix=_matrix(draft, shape, pipeline, place),
         retry=_retry(_first(layers, "retry")),
@@ -94,12 +102,10 @@ def _step(
         executor=executor,
         env=env,
         mode=_mode(draft, shape, place),
-        preload=tuple(_first(layers, "preload") or ()),
+        preload=tuple(_first(layers, "preload") or ()) if shape.script else (),
     )
-    if step.preload and not isinstance(step.work, Script):
+    if shape.preload and shape.run:
         draft.fault("OB111", "`preload` works with `script`, not with `run`", (*place, "preload"), key=True)
-    if not draft.doubtful((*place, "matrix"), ("params",)):
-        draft.templates(step, pipeline.params, (*place, "run"))
     return step
 
 
@@ -112,10 +118,8 @@ def _or(value: Any, default: Any) -> Any:
     return default if value is None else value
 
 
-def _work(draft: Draft, shape: StepShape, place: Place, *, here: bool) -> Work:
-    if (shape.run is None) == (shape.script is None) and not draft.doubtful(
-        (*place, "run"), (*place, "script")
-    ):
+def _work(draft: Draft, shape: StepShape, place: Place, *, here: bool, ours: bool) -> Work:
+    if (shape.run is None) == (shape.script is None) and not draft.meant(place, "run", "script"):
         told = "has both `run` and `script`" if shape.run else "has neither `run` nor `script`"
         draft.fault("OB111", f"`{place[-1]}` {told}; exactly one is needed", place, key=True)
     if shape.script is None:
@@ -123,8 +127,8 @@ def _work(draft: Draft, shape: StepShape, place: Place, *, here: bool) -> Work:
     place = (*place, "script")
     script = draft.file(shape.script, place, "the worker script")
     if script is not None:
-        draft.python_script(script, place, here=here)
-    return Script(str(script))
+        check_python(draft, script, place, here=here, ours=ours)
+    return Script(str(script or shape.script))
 
 
 def _matrix(draft: Draft, shape: StepShape, pipeline: PipelineShape, place: Place) -> Matrix:
@@ -138,11 +142,24 @@ def _matrix(draft: Draft, shape: StepShape, pipeline: PipelineShape, place: Plac
             case DatesShape():
                 axes.append(Axis(name, tuple(_dates(draft, value, pipeline.market, at)), "date"))
             case _:
-                kind = "partition" if name in PARTITIONS else "date" if name == "date" else ""
-                axes.append(Axis(name, tuple(value), kind))
+                axes.append(_listed(name, value))
                 if len(set(map(str, value))) < len(value):
                     draft.fault("OB109", f"values of the axis `{name}` occur twice", at, key=True)
     return Matrix(tuple(axes))
+
+
+def _listed(name: str, values: Sequence[Scalar]) -> Axis:
+    """An axis of given values. One that is called `date` is one of dates if its values are dates."""
+    if name in PARTITIONS:
+        return Axis(name, tuple(values), "partition")
+    return Axis(name, tuple(values), "date" if name == "date" and all(map(_is_date, values)) else "")
+
+
+def _is_date(value: Scalar) -> bool:
+    try:
+        return isinstance(value, str) and date.fromisoformat(value).isoformat() == value
+    except ValueError:
+        return False
 
 
 def _dates(draft: Draft, shape: DatesShape, home: str | None, place: Place) -> list[str]:
@@ -152,13 +169,16 @@ def _dates(draft: Draft, shape: DatesShape, home: str | None, place: Place) -> l
     if shape.days is not None:
         if shape.sessions is not None:
             draft.fault("OB111", "`sessions` and `days` exclude each other", place, key=True)
-        return draft.days(shape.start, shape.end, weekdays=shape.days == "weekdays", place=ends[0])
+        days = draft.days(shape.start, shape.end)
+        return days if shape.days == "all" else draft.weekdays(days, ends[0])
     name = shape.sessions or home
+    if name is None and (draft.meant(place, "sessions", "days") or draft.meant((), "market")):
+        return []
     if name is None:
         help_ = "name a market: `sessions: XNYS`, or `market:` for the pipeline, or `days: all`"
         draft.fault("OB102", "these dates have no calendar", place, help_, key=True)
         return []
-    calendar = draft.market(name, (*place, "sessions"))
+    calendar = draft.market(name, (*place, "sessions") if shape.sessions else ("market",))
     return draft.sessions(calendar, shape.start, shape.end, ends) if calendar else []
 
 
@@ -166,11 +186,12 @@ def _retry(shape: RetryShape | None) -> Retry:
     if shape is None:
         return Retry()
     plain = Retry()
+    delay = _or(shape.delay, plain.delay)
     return Retry(
         attempts=shape.attempts,
-        delay=_or(shape.delay, plain.delay),
+        delay=delay,
         backoff=shape.backoff,
-        max_delay=_or(shape.max_delay, plain.max_delay),
+        max_delay=_or(shape.max_delay, max(plain.max_delay, delay)),
         jitter=shape.jitter,
         on=frozenset(map(FailureKind, shape.on)) if shape.on is not None else plain.on,
     )
@@ -206,29 +227,15 @@ def _mode(draft: Draft, shape: StepShape, place: Place) -> Replay | Batch | None
 
 def _python(draft: Draft, text: str) -> str | None:
     """An interpreter by path, or by name on the PATH."""
-    import shutil
-
     place: Place = ("python",)
+    if place in draft.unset:
+        return text
     if "/" not in text:
         found = shutil.which(text)
         if found is None:
             draft.fault("OB112", f"there is no program {text} on the PATH", place)
         return found
-    program = draft.folder / Path(text).expanduser()
-    if not program.is_file() or not shutil.which(str(program)):
+    program = beside(draft.folder, text)
+    if not shutil.which(program):
         draft.fault("OB112", f"the interpreter {text} does not exist or is not executable", place)
     return str(program)  # not resolved: a virtual environment's python is a link
-
-
-def _check_zone(draft: Draft, name: str) -> None:
-    from zoneinfo import ZoneInfo, available_timezones
-
-    from openbell.config.findings import nearest
-
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        near = nearest(name, available_timezones())
-        draft.fault(
-            "OB105", f"there is no time zone {name!r}", ("tz",), f"did you mean {near!r}?" if near else ""
-        )

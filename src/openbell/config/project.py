@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from openbell.config.document import read
-from openbell.config.draft import Draft
-from openbell.config.findings import nearest, reject
+from openbell.config.draft import Draft, beside
+from openbell.config.findings import Finding, in_order, nearest, reject
 from openbell.config.native import keeps
 from openbell.config.reading import fit, resolve_references
 from openbell.config.shapes import ProjectShape, SharedShape
@@ -16,6 +16,7 @@ from openbell.errors import NotFound
 
 FILE = "openbell.yaml"
 FOLDER = "pipelines"
+_LOG_CAP = 16_000_000  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +29,11 @@ class Project:
     state: Path | None = None
     data: Mapping[str, str] = field(default_factory=dict)
     slots: int | None = None
-    log_cap: int = 16_000_000
+    log_cap: int = _LOG_CAP
     pools: Mapping[str, float] = field(default_factory=dict)
     defaults: SharedShape | None = None
+    unset: tuple[Finding, ...] = ()
+    """Variables of the file that are not set: warnings, and errors as soon as something starts."""
 
     def find(self, wanted: str, here: Path) -> Path:
         """The file of a pipeline, by its path or by its name. Raises `NotFound`."""
@@ -60,24 +63,36 @@ def load_project(folder: Path, environ: Mapping[str, str]) -> Project:
     if not path.is_file():
         return Project(folder)
     document = read(path)
+    if document.root is not None and document.root.value is None:
+        document.root.value = {}  # an empty file marks the folder
     unset = resolve_references(document, environ, keeps)
     fitting = fit(document, ProjectShape, unset)
-    draft = Draft(document, stand_ins=fitting.stand_ins if fitting else frozenset())
-    shape = fitting.shape if fitting else None
+    if fitting is None:
+        raise reject(path, in_order(document.findings))
+    draft = Draft(document, stand_ins=fitting.stand_ins, unset=unset)
+    project = _project(draft, folder, fitting.shape)
+    if draft.stand_ins or any(finding.fatal for finding in document.findings):
+        raise reject(path, in_order(document.findings))
+    return project
+
+
+def _project(draft: Draft, folder: Path, shape: ProjectShape) -> Project:
     data = {}
-    for namespace, text in (shape.data if shape else {}).items():
+    for namespace, text in shape.data.items():
         if found := draft.folder_at(text, ("data", namespace), f"the data folder of {namespace}"):
             data[namespace] = str(found)
-    if shape is None or draft.stand_ins or any(finding.fatal for finding in document.findings):
-        raise reject(path, document.findings)
+    if shape.defaults:
+        draft.environment(shape.defaults.env or {}, ("defaults", "env"))
+    process = shape.executors.process
     return Project(
         folder=folder,
         store=shape.store,
         durability=shape.durability,
-        state=folder / shape.state if shape.state else None,
+        state=beside(folder, shape.state) if shape.state else None,
         data=data,
-        slots=shape.executors.process.slots,
-        log_cap=shape.executors.process.log_cap or 16_000_000,
+        slots=process.slots,
+        log_cap=process.log_cap or _LOG_CAP,
         pools=shape.resources,
         defaults=shape.defaults,
+        unset=tuple(in_order(draft.document.findings)),
     )

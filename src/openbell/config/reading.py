@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from openbell.config.document import Document, Node, Path, resolve
+from openbell.config.document import Document, Node, Path, no_text, resolve
 from openbell.config.expand import expand, references
 from openbell.config.findings import Finding, Severity, nearest
 from openbell.config.kinds import Shape, shown
-from openbell.config.repair import repaired
+from openbell.config.repair import alternatives, repaired
 
 Keeps = Callable[[Path], bool]
 """Whether the references at this path are kept for later (secrets, the workers' environment)."""
@@ -31,89 +31,110 @@ class Fitting(Generic[M]):
     stand_ins: frozenset[Path]
 
 
-def resolve_references(document: Document, environ: Mapping[str, str], keeps: Keeps) -> set[Path]:
+def resolve_references(document: Document, environ: Mapping[str, str], keeps: Keeps) -> frozenset[Path]:
     """Replace `${VAR}` in the tree by its value. Returns the paths that depend on unset variables.
 
     A plain scalar means afterwards what its new text means; a quoted one stays text. What is kept for
     later is only checked.
     """
-    unset: set[Path] = set()
-    for path, node in document.root.walk() if document.root else ():
+    unset = set()
+    for path, node in list(document.root.walk()) if document.root else ():
         if not isinstance(node.value, str) or "${" not in node.value:
             continue
-        missing = [
-            name for name, default in references(node.value) if default is None and name not in environ
-        ]
-        for name in missing:
-            document.findings.append(
-                Finding(
-                    "OB107",
-                    f"the environment variable {name} is not set",
-                    node.span,
-                    f"export {name}=... or write ${{{name}:-default}}",
-                    Severity.WARNING,
-                    path,
-                )
-            )
+        missing = _missing_variables(node.value, environ)
+        document.findings += [_not_set(name, node, path) for name in missing]
         if missing:
             unset.add(path)
         elif not keeps(path):
-            text = expand(node.value, environ)
-            node.value = resolve(text) if node.plain else text
-    return unset
+            _resolve(document, node, path, environ)
+    return frozenset(unset)
 
 
-def fit(document: Document, shape: type[M], unset: Iterable[Path] = ()) -> Fitting[M] | None:
+def _missing_variables(text: str, environ: Mapping[str, str]) -> list[str]:
+    found = [name for name, default in references(text) if default is None and name not in environ]
+    return list(dict.fromkeys(found))
+
+
+def _resolve(document: Document, node: Node, path: Path, environ: Mapping[str, str]) -> None:
+    """Put the values of the variables into this node."""
+    text = expand(node.value, environ)
+    if (character := no_text(text)) is not None:  # bytes in the environment that are not UTF-8
+        told = f"a variable in this value holds what is no text ({character})"
+        document.findings.append(Finding("OB103", told, node.span, path=path))
+        return
+    node.value = resolve(text) if node.plain else text
+
+
+def _not_set(name: str, node: Node, path: Path) -> Finding:
+    return Finding(
+        "OB107",
+        f"the environment variable {name} is not set",
+        node.span,
+        f"export {name}=... or write ${{{name}:-default}}",
+        Severity.WARNING,
+        path,
+    )
+
+
+def fit(document: Document, shape: type[M], unset: Collection[Path] = ()) -> Fitting[M] | None:
     """The document in its shape. What does not fit is in the findings, and has a stand-in in the shape.
 
-    A value that depends on an unset variable cannot be wrong yet. None: there is nothing to go on with.
+    A value that depends on an unset variable cannot be wrong yet; that it is not known is.
+    None: there is nothing to go on with.
     """
     root = document.root
     if root is None:
         return None
     if not isinstance(root.value, dict):
-        told = (
-            "the file is empty"
-            if root.value is None
-            else f"the file must be a mapping, not {shown(root.value)}"
-        )
-        document.findings.append(Finding("OB108", told, root.span))
+        told = "is empty" if root.value is None else f"must be a mapping, not {shown(root.value)}"
+        document.findings.append(Finding("OB108", f"the file {told}", root.span))
         return None
     wrong = {path for path, node in root.walk() if node.value is None}
     document.findings.extend(_empty(document, path) for path in wrong)
-    pending = set(unset)
     data = root.data()
     for _ in range(_ROUNDS):
         try:
             return Fitting(shape.model_validate(data), frozenset(wrong))
         except ValidationError as error:
             translator = _Translator(document, shape)
-            found = [f for f in translator.findings(error) if f.path not in wrong]
-        document.findings.extend(_undecided(f) if f.path in pending else f for f in found)
-        wrong |= {f.path for f in found} | translator.absent
+            found = translator.findings(error)
+        _report(document, [one for one in found if not _said(one.path, wrong)], unset)
+        wrong |= {one.path for one in found} | translator.absent
         data = repaired(root.data(), wrong, shape)
     return None
+
+
+def _said(path: Path, wrong: Collection[Path]) -> bool:
+    """Whether something is known to be wrong there or inside: what is left of it says nothing more."""
+    return any(one[: len(path)] == path for one in wrong)
+
+
+def _report(document: Document, found: Iterable[Finding], unset: Collection[Path]) -> None:
+    """What is wrong with an unset value is only that it is not known; its key can be wrong all the same."""
+    for finding in found:
+        if finding.path in unset and finding.span == document.span(finding.path):
+            document.decided_now(finding.path)
+        else:
+            document.findings.append(finding)
 
 
 def _empty(document: Document, path: Path) -> Finding:
     """A key without a value: what was meant is a guess."""
     span = document.span(path, key=True)
-    help_ = (
-        f"write `{path[-1]}: {{}}` if there are none"
-        if path[-1:] == ("env",)
-        else "give it a value or remove it"
-    )
-    return Finding("OB103", f"`{path[-1]}` must not be null (nothing)", span, help_, path=path)
+    help_ = "give it a value or remove it"
+    if path[-1:] == ("env",):
+        help_ = "write `env: {}` if there are none"
+    return Finding("OB103", f"{_named(path)} must not be null (nothing)", span, help_, path=path)
 
 
-def _undecided(finding: Finding) -> Finding:
-    return Finding(
-        "OB107",
-        "what depends on this value cannot be known before the variable is set",
-        finding.span,
-        path=finding.path,
-        severity=Severity.WARNING,
-    )
+def _named(path: Path) -> str:
+    return f"`{path[-1]}`" if path and isinstance(path[-1], str) else "this entry"
+
+
+def _where(parent: Path) -> str:
+    if not parent:
+        return "in the file"
+    return f"in `{parent[-1]}`" if isinstance(parent[-1], str) else "in this entry"
 
 
 class _Translator:
@@ -123,7 +144,7 @@ class _Translator:
         self._document = document
         self._shape = shape
         self.absent: set[Path] = set()
-        """Paths of required keys that are not there."""
+        """Paths of required keys that are not there, whatever was said about it."""
 
     def findings(self, error: ValidationError) -> list[Finding]:
         missing: dict[Path, list[str]] = {}
@@ -165,10 +186,11 @@ class _Translator:
         if error["type"] == "ob":
             code, text, help_ = context["code"], context["text"], context["help"]
         else:
-            code, text, help_ = "OB103", _in_words(error), ""
+            code = "OB104" if error["type"] == "too_short" else "OB103"
+            text, help_ = _in_words(error), ""
         path = (*path, *context.get("at", ()))
         of_key = error["loc"][-1:] == ("[key]",)
-        name = "a name" if of_key else f"`{path[-1]}`" if path and isinstance(path[-1], str) else "this entry"
+        name = "a name" if of_key else _named(path)
         return Finding(code, f"{name} {text}", self._document.span(path, key=of_key), help_, path=path)
 
     def _unknown(self, parent: Path, key: str, missing: dict[Path, list[str]]) -> Finding:
@@ -179,19 +201,18 @@ class _Translator:
             lacking.remove(meant)
         else:
             meant = nearest(key, self._keys(parent))
-        where = f"in `{parent[-1]}`" if parent and isinstance(parent[-1], str) else "here"
         span = self._document.span((*parent, key), key=True)
-        help_ = (
-            f"did you mean `{meant}`?" if meant else f"known here: {', '.join(sorted(self._keys(parent)))}"
-        )
-        return Finding("OB101", f"unknown field `{key}` {where}", span, help_, path=(*parent, key))
+        known = f"known here: {', '.join(sorted(self._keys(parent)))}"
+        help_ = f"did you mean `{meant}`?" if meant else known
+        told = f"unknown field `{key}` {_where(parent)}"
+        return Finding("OB101", told, span, help_, path=(*parent, key))
 
     def _missing(self, parent: Path, keys: list[str]) -> Finding:
-        where = f"in `{parent[-1]}`" if parent and isinstance(parent[-1], str) else "in the file"
         what = "missing field" if len(keys) == 1 else "missing fields"
         named = ", ".join(f"`{key}`" for key in keys)
         span = self._document.span(parent, key=True)
-        return Finding("OB102", f"{what} {named} {where}", span, path=(*parent, keys[0]))
+        told = f"{what} {named} {_where(parent)}"
+        return Finding("OB102", told, span, path=(*parent, keys[0]))
 
     def _keys(self, parent: Path) -> list[str]:
         """Keys that the shape knows at this path."""
@@ -211,19 +232,10 @@ def _below(annotation: Any, part: str | int) -> Iterator[Any]:
     if isinstance(annotation, type) and issubclass(annotation, Shape):
         for name, field in annotation.model_fields.items():
             if part in (name, field.alias):
-                yield from _unwrapped(field.annotation)
+                yield from alternatives(field.annotation)
     elif get_origin(annotation) in (dict, list, tuple):
         for argument in get_args(annotation):
-            yield from _unwrapped(argument)
-
-
-def _unwrapped(annotation: Any) -> Iterator[Any]:
-    """The alternatives of an annotation, without Annotated and unions around them."""
-    if get_origin(annotation) in (dict, list, tuple, None):
-        yield annotation
-    else:
-        for argument in get_args(annotation):
-            yield from _unwrapped(argument)
+            yield from alternatives(argument)
 
 
 def _in_words(error: Any) -> str:

@@ -6,7 +6,7 @@ stand-in is not reported: it has been said already.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, get_args, get_origin
 
 from openbell.config.document import Path
@@ -18,8 +18,7 @@ _NOTHING = object()
 def repaired(data: Any, wrong: Iterable[Path], shape: type[Shape]) -> dict[str, Any]:
     """The data without the values at the `wrong` paths, completed to what the shape needs."""
     copy: dict[str, Any] = _without(data, set(wrong), ())
-    completed: dict[str, Any] = _completed(copy, shape)
-    return completed
+    return _filled(copy, shape)
 
 
 def _without(data: Any, wrong: set[Path], path: Path) -> Any:
@@ -39,20 +38,35 @@ def _without(data: Any, wrong: set[Path], path: Path) -> Any:
 
 def _completed(data: Any, annotation: Any) -> Any:
     """Known keys only, required ones in place."""
-    if isinstance(annotation, type) and issubclass(annotation, Shape):
-        given: Mapping[str, Any] = data if isinstance(data, dict) else {}
-        found = {}
-        for name, field in annotation.model_fields.items():
-            key = field.alias or name
-            if key in given:
-                found[key] = _completed(given[key], field.annotation)
-            elif field.is_required():
-                found[key] = _sample(field.annotation, field.metadata)
-        return found
-    if get_origin(annotation) is dict and isinstance(data, dict):
-        return {key: _completed(value, get_args(annotation)[1]) for key, value in data.items()}
-    shapes = [part for part in get_args(annotation) if isinstance(part, type) and issubclass(part, Shape)]
-    return _completed(data, shapes[0]) if shapes and isinstance(data, dict) else data
+    for one in alternatives(annotation):
+        match data:
+            case dict() if isinstance(one, type) and issubclass(one, Shape):
+                return _filled(data, one)
+            case dict() if get_origin(one) is dict:
+                return {key: _completed(value, get_args(one)[1]) for key, value in data.items()}
+            case list() if get_origin(one) is list:
+                return [_completed(item, get_args(one)[0]) for item in data]
+    return data
+
+
+def _filled(data: Mapping[str, Any], shape: type[Shape]) -> dict[str, Any]:
+    found = {}
+    for name, field in shape.model_fields.items():
+        key = field.alias or name
+        if key in data:
+            found[key] = _completed(data[key], field.annotation)
+        elif field.is_required():
+            found[key] = _sample(field.annotation, field.metadata)
+    return found
+
+
+def alternatives(annotation: Any) -> Iterator[Any]:
+    """What an annotation allows, without Annotated and unions around it."""
+    if get_origin(annotation) in (dict, list, tuple, None):
+        yield annotation
+    else:
+        for argument in get_args(annotation):
+            yield from alternatives(argument)
 
 
 def _sample(annotation: Any, metadata: Iterable[Any]) -> Any:
@@ -64,5 +78,5 @@ def _sample(annotation: Any, metadata: Iterable[Any]) -> Any:
         value = get_args(annotation)[1]
         return {"x": _sample(value, ())} if isinstance(value, type) else {}
     if isinstance(annotation, type) and issubclass(annotation, Shape):
-        return _completed({}, annotation)
+        return _filled({}, annotation)
     return next((_sample(part, get_args(annotation)[1:]) for part in get_args(annotation)), None)

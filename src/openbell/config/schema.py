@@ -25,8 +25,27 @@ SUBJECTS: dict[str, tuple[type[Shape], str]] = {
 def json_schema(subject: str) -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of a kind of file."""
     shape, what = SUBJECTS[subject]
-    schema = shape.model_json_schema(by_alias=True)
+    schema = _as_read(shape.model_json_schema(by_alias=True))
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": f"openbell {what}"}
+
+
+def _as_read(schema: Any) -> Any:
+    """The schema as strict as the reader: a key that is there has a value, and a name that fits."""
+    if isinstance(schema, list):
+        return [_as_read(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    strict = {key: _as_read(part) for key, part in schema.items()}
+    if "patternProperties" in strict:
+        strict.setdefault("additionalProperties", False)
+    if _NULL in strict.get("anyOf", ()):
+        strict.pop("default", None)
+        kept = [part for part in strict.pop("anyOf") if part != _NULL]
+        strict = {**(kept[0] if len(kept) == 1 else {"anyOf": kept}), **strict}
+    return strict
+
+
+_NULL = {"type": "null"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +114,7 @@ def _kind(annotation: Any, metadata: list[Any]) -> str:
     """The kind of a field in a few words."""
     for mark in metadata:
         if isinstance(mark, Kind):
-            return _of_schema(mark.schema)
+            return mark.called or _of_schema(mark.schema)
     if isinstance(annotation, type):
         return "mapping" if issubclass(annotation, Shape) else annotation.__name__
     origin = get_origin(annotation)
@@ -113,9 +132,16 @@ def _of_schema(schema: dict[str, Any]) -> str:
     if "anyOf" in schema:
         return " or ".join(_of_schema(part) for part in schema["anyOf"])
     if "const" in schema:
-        return str(schema["const"])
+        return str(schema["const"]).lower()
     kind = schema["type"] if isinstance(schema["type"], str) else " or ".join(schema["type"])
-    low, high = schema.get("minimum", schema.get("exclusiveMinimum")), schema.get("maximum")
-    if low is not None and high is not None:
-        return f"{kind} {low} to {high}"
-    return f"{kind}, {low} or more" if low is not None else kind
+    match schema:
+        case {"exclusiveMinimum": above, "maximum": high}:
+            return f"{kind} above {above}, at most {high}"
+        case {"exclusiveMinimum": above}:
+            return f"{kind} above {above}"
+        case {"minimum": low, "maximum": high}:
+            return f"{kind} {low} to {high}"
+        case {"minimum": low}:
+            return f"{kind}, {low} or more"
+        case _:
+            return str(kind)

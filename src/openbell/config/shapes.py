@@ -128,6 +128,17 @@ def _axis_kind(value: Any) -> str:
     return "values" if isinstance(value, list) else "count"
 
 
+def _count(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        told = "must be a number of cells, a list of values or a range of dates"
+        raise wrong("OB103", f"{told}, not {shown(value)}")
+    count: int = _COUNT.check(value)
+    return count
+
+
+_COUNT = whole(1, 1_000_000)
+
+
 def _switched_on(value: Any) -> bool:
     if value is True or value == {}:
         return True
@@ -136,22 +147,51 @@ def _switched_on(value: Any) -> bool:
 
 Amounts = Annotated[
     dict[str, float],
-    Kind(_amounts, {"type": "object", "additionalProperties": {"type": ["number", "string"]}}, {}),
+    Kind(
+        _amounts,
+        {"type": "object", "additionalProperties": {"type": ["number", "string"]}},
+        {},
+        "amount by pool",
+    ),
 ]
 Words = Annotated[
     tuple[str, ...],
     Kind(
         _words,
-        {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": ["string", "number"]}}]},
+        {
+            "anyOf": [
+                {"type": "string", "pattern": r"\S"},
+                {"type": "array", "items": {"type": ["string", "number"]}, "minItems": 1},
+            ]
+        },
         ["x"],
+        "command, or list of arguments",
     ),
 ]
-Needs = Annotated[dict[str, NeedMode], Kind(_needs, {"type": ["array", "object", "string"]}, {})]
+_MODES = {"type": "object", "additionalProperties": {"enum": [mode.value for mode in NeedMode]}}
+Needs = Annotated[
+    dict[str, NeedMode],
+    Kind(
+        _needs,
+        {
+            "anyOf": [
+                {"type": "string"},
+                _MODES,
+                {"type": "array", "items": {"anyOf": [{"type": "string"}, _MODES]}},
+            ]
+        },
+        {},
+        "names of steps",
+    ),
+]
 Speed = Annotated[
     float | Literal["max"],
     Kind(_speed, {"anyOf": [{"type": "number", "minimum": 1}, {"const": "max"}]}, 1.0),
 ]
-Switch = Annotated[bool, Kind(_switched_on, {"const": True}, sample=True)]
+Switch = Annotated[
+    bool,
+    Kind(_switched_on, {"anyOf": [{"const": True}, {"type": "object", "maxProperties": 0}]}, True, "true"),
+]
 
 
 class DatesShape(Shape):
@@ -166,7 +206,7 @@ class DatesShape(Shape):
 
 
 Axis = Annotated[
-    Annotated[Annotated[int, whole(1, 1_000_000)], Tag("count")]
+    Annotated[Annotated[int, Kind(_count, _COUNT.schema, 1)], Tag("count")]
     | Annotated[Annotated[list[Scalar], Field(min_length=1)], Tag("values")]
     | Annotated[DatesShape, Tag("dates")],
     Discriminator(_axis_kind),
@@ -181,7 +221,9 @@ class RetryShape(Shape):
     backoff: Annotated[float, number(low=1, high=100)] = Field(
         2.0, description="Factor from one wait to the next."
     )
-    max_delay: Duration | None = Field(None, description="The longest wait. Default 10m.")
+    max_delay: Duration | None = Field(
+        None, description="The longest wait. Default 10m, or `delay` where that is longer."
+    )
     jitter: Annotated[float, number(low=0, high=1)] = Field(
         0.1, description="Fraction by which waits are spread, the same way at every run."
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -89,47 +88,15 @@ class PqShape(Shape):
 def compile_pq(draft: Draft, shape: PqShape, environ: Mapping[str, str], executor: str) -> Pipeline:
     """The sweep as a pipeline."""
     here = executor != "deephaven"
-    if (shape.replay is None) == (shape.batch is None) and not draft.doubtful(("replay",), ("batch",)):
-        both = shape.replay is not None
-        told = "has both `replay` and `batch`" if both else "has neither `replay` nor `batch`"
-        draft.fault("OB111", f"the file {told}; exactly one is needed", ("batch",) if both else (), key=True)
+    _check_mode(draft, shape)
     draft.environment(shape.env, ("env",))
     execution = shape.execution
-    mode = "batch" if shape.batch else "replay"
-    settings = {name: getattr(execution, name) for name in ("jvm_profile", "server_name", "heap_size_gb")}
-    settings |= {name: getattr(execution, name) for name in ("delete_successful_queries",)}
-    settings |= {
-        "delete_failed_queries": execution.delete_failed_queries,
-        "language": execution.script_language,
-    }
-    step = Step(
-        name="worker",
-        work=shared.worker(
-            draft,
-            execution.worker_script,
-            ("execution", "worker_script"),
-            execution.script_language,
-            here=here,
-        ),
-        matrix=Matrix(
-            (
-                shared.dates_axis(draft, shape.dates, None),
-                partition_axis("partition", execution.num_partitions),
-            )
-        ),
-        retry=shared.retries(execution.max_retries),
-        timeout=timedelta(minutes=shape.batch.timeout_minutes) if shape.batch else None,
-        start_timeout=timedelta(minutes=shape.replay.init_timeout_minutes) if shape.replay else None,
-        demand=shared.reservation(execution.heap_size_gb),
-        executor=executor,
-        env=shape.env,
-        mode=_replay(draft, shape.replay, here=here) if shape.replay else Batch(),
-        query_name=f"pq_{mode}_{shared.braced(shape.name)}_{{date:%Y%m%d}}_{{partition}}",
-    )
+    settings = {name: getattr(execution, name) for name in _SETTINGS}
+    settings["language"] = execution.script_language
     return Pipeline(
         name=shared.slug(shape.name),
         title=shape.name,
-        steps=(step,),
+        steps=(_step(draft, shape, executor, here=here),),
         concurrency=execution.max_concurrent_sessions,
         max_failures=execution.max_failures,
         folder=str(draft.folder),
@@ -137,6 +104,44 @@ def compile_pq(draft: Draft, shape: PqShape, environ: Mapping[str, str], executo
         settings={
             "deephaven": shared.connection(draft, shape.deephaven, environ, needed=not here) | settings
         },
+    )
+
+
+_SETTINGS = (
+    "jvm_profile",
+    "server_name",
+    "heap_size_gb",
+    "delete_successful_queries",
+    "delete_failed_queries",
+)
+"""Fields of `execution` that mean something on Enterprise only."""
+
+
+def _check_mode(draft: Draft, shape: PqShape) -> None:
+    """Exactly one of `replay` and `batch`."""
+    if (shape.replay is None) != (shape.batch is None) or draft.meant((), "replay", "batch"):
+        return
+    both = shape.replay is not None
+    told = "has both `replay` and `batch`" if both else "has neither `replay` nor `batch`"
+    draft.fault("OB111", f"the file {told}; exactly one is needed", ("batch",) if both else (), key=True)
+
+
+def _step(draft: Draft, shape: PqShape, executor: str, *, here: bool) -> Step:
+    execution, mode = shape.execution, "batch" if shape.batch else "replay"
+    script, place = execution.worker_script, ("execution", "worker_script")
+    dates = shared.dates_axis(draft, shape.dates, None)
+    return Step(
+        name="worker",
+        work=shared.worker(draft, script, place, execution.script_language, here=here),
+        matrix=Matrix((dates, partition_axis("partition", execution.num_partitions))),
+        retry=shared.retries(execution.max_retries),
+        timeout=shared.minutes(shape.batch.timeout_minutes) if shape.batch else None,
+        start_timeout=shared.minutes(shape.replay.init_timeout_minutes) if shape.replay else None,
+        demand=shared.reservation(execution.heap_size_gb),
+        executor=executor,
+        env=shape.env,
+        mode=_replay(draft, shape.replay, here=here) if shape.replay else Batch(),
+        query_name=f"pq_{mode}_{shared.braced(shape.name)}_{{date:%Y%m%d}}_{{partition}}",
     )
 
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import time, timedelta
+from datetime import time
 from typing import Annotated
-from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
@@ -17,9 +16,9 @@ from openbell.config.dialects.shared import (
     Environment,
     TimestampColumnShape,
 )
-from openbell.config.draft import Draft
+from openbell.config.draft import Draft, partition_axis
 from openbell.config.kinds import Flag, FullClock, Shape, Text, choice, number, whole
-from openbell.core.matrix import Axis, Matrix
+from openbell.core.matrix import Matrix
 from openbell.core.model import Pipeline, Replay, Step, Window
 
 _START = "09:30:00"
@@ -73,7 +72,7 @@ class ReplayFileShape(Shape):
     name: Text = Field(description="Name of the simulation.")
     deephaven: DeephavenShape | None = Field(None, description="The connection.")
     execution: ExecutionShape = Field(description="What runs.")
-    replay: ReplayShape = Field(description="How the history is replayed.")
+    replay: ReplayShape = Field(description="How the history is replayed, and in what a worker runs.")
     scheduler: SchedulerShape | None = Field(None, description="When workers may run.")
     dates: DatesShape = Field(description="For which dates.")
     env: Environment
@@ -85,48 +84,48 @@ def compile_replay(
     """The sweep as a pipeline."""
     here = executor != "deephaven"
     draft.environment(shape.env, ("env",))
-    execution, replay = shape.execution, shape.replay
-    settings = {name: getattr(replay, name) for name in ("jvm_profile", "server_name", "heap_size_gb")}
-    hint = shape.scheduler.calendar if shape.scheduler else None
-    window = _window(draft, shape.scheduler) if shape.scheduler else None
-    step = Step(
-        name="worker",
-        work=shared.worker(
-            draft, execution.worker_script, ("execution", "worker_script"), replay.script_language, here=here
-        ),
-        matrix=Matrix(
-            (
-                shared.dates_axis(draft, shape.dates, hint if window else None),
-                Axis("worker", tuple(range(execution.num_workers)), "partition"),
-            )
-        ),
-        retry=shared.retries(execution.max_retries),
-        start_timeout=timedelta(minutes=replay.init_timeout_minutes),
-        demand=shared.reservation(replay.heap_size_gb),
-        executor=executor,
-        env=shape.env,
-        mode=Replay(
-            speed=shared.speed(replay.replay_speed, draft, here=here),
-            start=_start(draft, replay),
-            sorted=replay.sorted_replay,
-            buffer_rows=replay.buffer_rows,
-            timestamp_columns=shared.columns(replay.replay_timestamp_columns),
-        ),
-        window=window,
-        query_name=f"replay_{shared.braced(shape.name)}_{{date}}_{{partition}}",
-    )
+    settings = {name: getattr(shape.replay, name) for name in ("jvm_profile", "server_name", "heap_size_gb")}
+    settings["language"] = shape.replay.script_language
     return Pipeline(
         name=shared.slug(shape.name),
         title=shape.name,
-        steps=(step,),
-        concurrency=execution.max_concurrent_sessions,
+        steps=(_step(draft, shape, executor, here=here),),
+        concurrency=shape.execution.max_concurrent_sessions,
         folder=str(draft.folder),
         source=str(draft.document.path.resolve()),
         settings={
-            "deephaven": shared.connection(draft, shape.deephaven, environ, needed=not here)
-            | settings
-            | {"language": replay.script_language}
+            "deephaven": shared.connection(draft, shape.deephaven, environ, needed=not here) | settings
         },
+    )
+
+
+def _step(draft: Draft, shape: ReplayFileShape, executor: str, *, here: bool) -> Step:
+    execution, replay = shape.execution, shape.replay
+    script, place = execution.worker_script, ("execution", "worker_script")
+    window = _window(draft, shape.scheduler) if shape.scheduler else None
+    dates = shared.dates_axis(draft, shape.dates, window.calendar if window else None)
+    return Step(
+        name="worker",
+        work=shared.worker(draft, script, place, replay.script_language, here=here),
+        matrix=Matrix((dates, partition_axis("worker", execution.num_workers))),
+        retry=shared.retries(execution.max_retries),
+        start_timeout=shared.minutes(replay.init_timeout_minutes),
+        demand=shared.reservation(replay.heap_size_gb),
+        executor=executor,
+        env=shape.env,
+        mode=_mode(draft, replay, here=here),
+        window=window,
+        query_name=f"replay_{shared.braced(shape.name)}_{{date}}_{{partition}}",
+    )
+
+
+def _mode(draft: Draft, shape: ReplayShape, *, here: bool) -> Replay:
+    return Replay(
+        speed=shared.speed(shape.replay_speed, draft, here=here),
+        start=_start(draft, shape),
+        sorted=shape.sorted_replay,
+        buffer_rows=shape.buffer_rows,
+        timestamp_columns=shared.columns(shape.replay_timestamp_columns),
     )
 
 
@@ -139,16 +138,12 @@ def _start(draft: Draft, replay: ReplayShape) -> str:
 
 
 def _window(draft: Draft, shape: SchedulerShape) -> Window | None:
-    at = ("scheduler",)
-    calendar = draft.market(shape.calendar, (*at, "calendar"))
-    try:
-        ZoneInfo(shape.timezone)
-    except (KeyError, ValueError, OSError):
-        draft.fault("OB105", f"there is no time zone {shape.timezone!r}", (*at, "timezone"))
-        return None
-    if shape.start_time == shape.stop_time:
-        draft.fault("OB115", "the window begins and ends at the same time", (*at, "stop_time"))
-    if calendar is None:
+    calendar = draft.market(shape.calendar, ("scheduler", "calendar"))
+    zone = draft.zone(shape.timezone, ("scheduler", "timezone"))
+    if shape.start_time == shape.stop_time and not draft.doubtful(("scheduler",)):
+        told = "the window begins and ends at the same time"
+        draft.fault("OB115", told, ("scheduler", "stop_time"))
+    if calendar is None or zone is None:
         return None
     return Window(
         start=time.fromisoformat(shape.start_time),

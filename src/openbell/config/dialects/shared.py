@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 from hashlib import blake2b
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,8 +13,10 @@ from pydantic import Field
 
 from openbell.config.document import Path as Place
 from openbell.config.draft import Draft
-from openbell.config.findings import Severity, nearest
+from openbell.config.expand import expand
+from openbell.config.findings import Severity
 from openbell.config.kinds import Day, EnvironmentValue, Flag, MaybeEmpty, Shape, Text, choice
+from openbell.config.worker import check_python
 from openbell.core.matrix import Axis, Scalar
 from openbell.core.model import Demand, Retry, Script
 from openbell.market import market
@@ -69,13 +71,14 @@ def keeps(path: Place) -> bool:
 
 
 def slug(name: str) -> str:
-    """A name for ids and paths. Names that had to be changed get a digest: no two come to the same."""
-    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name):
+    """A name for ids and paths. No two names come to the same.
+
+    A name that has to be changed gets a digest, and so does one that looks as if it had got one.
+    """
+    if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", name) and not re.search(r"--[0-9a-f]{12}$", name):
         return name
-    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[:60] or "sweep"
-    if not plain[0].isalnum():
-        plain = f"s{plain}"
-    return f"{plain}-{blake2b(name.encode(), digest_size=4).hexdigest()}"
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-._")[:60].rstrip("-") or "sweep"
+    return f"{plain}--{blake2b(name.encode(), digest_size=6).hexdigest()}"
 
 
 def braced(text: str) -> str:
@@ -87,9 +90,10 @@ def connection(
     draft: Draft, shape: DeephavenShape | None, environ: Mapping[str, str], *, needed: bool
 ) -> dict[str, Scalar]:
     """The connection's settings. `needed`: the sweep is to run on Deephaven, so all of it has to be there."""
-    at: Place = ("deephaven",)
+    if not needed:
+        draft.unused(("deephaven",))
     if shape is None:
-        if needed:
+        if needed and not draft.meant((), "deephaven"):
             draft.fault("OB102", "missing field `deephaven` in the file", ())
         return {}
     values = {name: value for name, value in shape.model_dump().items() if value}
@@ -97,10 +101,17 @@ def connection(
         values["connection_url"] = "${DH_CONNECTION_URL}"
     if needed:
         _complete(draft, shape, values)
-        key = shape.private_key_path or ""
-        if shape.auth_method == "private_key" and key and "${" not in key:
-            draft.file(key, (*at, "private_key_path"), "the private key")
+        if shape.auth_method == "private_key" and shape.private_key_path:
+            _check_key(draft, shape.private_key_path, environ)
     return values
+
+
+def _check_key(draft: Draft, text: str, environ: Mapping[str, str]) -> None:
+    """The key has to be there when something starts; a plan does without secrets."""
+    place: Place = ("deephaven", "private_key_path")
+    if place not in draft.unset:
+        severity = Severity.ERROR if draft.starting else Severity.WARNING
+        draft.file(expand(text, environ), place, "the private key", severity)
 
 
 _SECRET = {"password": "password", "private_key": "private_key_path"}
@@ -111,18 +122,14 @@ def _complete(draft: Draft, shape: DeephavenShape, values: Mapping[str, Scalar])
     """Fields of the connection that have to be there and are not."""
     secret = _SECRET.get(shape.auth_method or "")
     for name in ("connection_url", "auth_method", "username", *([secret] if secret else [])):
-        if name in values or _mistyped(draft, name):
+        if name in values or draft.meant(("deephaven",), name):
             continue
+        help_ = "or set DH_CONNECTION_URL" if name == "connection_url" else ""
         if getattr(shape, name) == "":
-            draft.fault("OB104", f"`{name}` must not be empty", ("deephaven", name))
+            draft.fault("OB104", f"`{name}` must not be empty", ("deephaven", name), help_)
         else:
-            draft.fault("OB102", f"missing field `{name}` in `deephaven`", ("deephaven", name), key=True)
-
-
-def _mistyped(draft: Draft, name: str) -> bool:
-    """Whether an unknown key of the section, reported as such, was probably meant to be this one."""
-    unknown = (str(one[1]) for one in draft.stand_ins if len(one) == 2 and one[0] == "deephaven")
-    return any(nearest(key, [name]) for key in unknown)
+            told = f"missing field `{name}` in `deephaven`"
+            draft.fault("OB102", told, ("deephaven", name), help_, key=True)
 
 
 def worker(draft: Draft, text: str, place: Place, language: str, *, here: bool) -> Script:
@@ -132,7 +139,7 @@ def worker(draft: Draft, text: str, place: Place, language: str, *, here: bool) 
         told = "Groovy workers run on Deephaven Enterprise only"
         draft.fault("OB124", told, _language_place(draft), "use Python, or leave out `--on process`")
     elif script is not None and language == "Python":
-        draft.python_script(script, place, here=here)
+        check_python(draft, script, place, here=here)
     return Script(str(script or Path(text)))
 
 
@@ -152,17 +159,17 @@ def dates_axis(draft: Draft, shape: DatesShape, hint: str | None) -> Axis:
     if shape.calendar is not None:
         calendar = draft.market(shape.calendar, ("dates", "calendar"))
         found = draft.sessions(calendar, shape.start, shape.end, ends) if calendar else []
-        return Axis("date", tuple(found), "date")
-    found = draft.days(shape.start, shape.end, weekdays=shape.weekdays_only, place=ends[0])
+    else:
+        found = draft.days(shape.start, shape.end)
     if shape.weekdays_only:
+        found = draft.weekdays(found, ends[0])
+    if shape.weekdays_only and shape.calendar is None:
         _warn_of_holidays(draft, found, hint or DEFAULT_CALENDAR)
     return Axis("date", tuple(found), "date")
 
 
 def _warn_of_holidays(draft: Draft, days: list[str], calendar: str) -> None:
     """Weekdays that are no sessions, with their reasons."""
-    from datetime import date
-
     home = market(calendar)
     closed = []
     for text in days:
@@ -187,6 +194,11 @@ def _warn_of_holidays(draft: Draft, days: list[str], calendar: str) -> None:
 def retries(max_retries: int) -> Retry:
     """Failed creation and failed execution alike, with exponential waits."""
     return Retry(attempts=1 + max_retries, delay=timedelta(seconds=1), max_delay=timedelta(minutes=5))
+
+
+def minutes(count: float) -> timedelta:
+    """At most ten years: more is as good as no bound, and beyond what dates can count."""
+    return timedelta(minutes=min(count, 3650 * 24 * 60))
 
 
 def reservation(heap_size_gb: float) -> Demand:

@@ -1,0 +1,114 @@
+"""What steps say about each other and about their cells: needs, circles, templates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from openbell.config.document import Path as Place
+from openbell.config.draft import Draft
+from openbell.config.findings import nearest
+from openbell.core.graph import Cycle, topological
+from openbell.core.matrix import Axis, Matrix, Scalar
+from openbell.core.model import Command, Need, Pipeline, Step
+from openbell.core.render import fields, render, values
+
+
+def check_needs(draft: Draft, steps: Sequence[Step]) -> None:
+    """Needs that lead nowhere or in a circle."""
+    written = draft.document.root.find(("steps",)) if draft.document.root else None
+    names = {step.name for step in steps} | set(written.entries if written else ())
+    for step in steps:
+        for need in step.needs:
+            if need.step not in names:
+                near = nearest(need.step, names - {step.name})
+                help_ = f"did you mean `{near}`?" if near else f"steps: {', '.join(sorted(names))}"
+                told = f"`{step.name}` needs `{need.step}`, which is no step"
+                place, key = _place(draft, step, need)
+                draft.fault("OB116", told, place, help_, key=key)
+    _check_circles(draft, steps)
+
+
+def _place(draft: Draft, step: Step, need: Need) -> tuple[Place, bool]:
+    """Where the need is written: as an entry of a list, as the value itself, or as a key of a mapping."""
+    place: Place = ("steps", step.name, "needs")
+    node = draft.document.root.find(place) if draft.document.root else None
+    for path, below in node.walk() if node else ():
+        if below.value == need.step and (not path or isinstance(path[-1], int)):
+            return (*place, *path), False
+        if need.step in below.entries:
+            return (*place, *path, need.step), True
+    return place, False
+
+
+def _check_circles(draft: Draft, steps: Sequence[Step]) -> None:
+    """Every circle that has no step in common with one before it."""
+    while True:
+        names = {step.name for step in steps}
+        known = [replace(step, needs=tuple(n for n in step.needs if n.step in names)) for step in steps]
+        try:
+            topological(known)
+        except Cycle as error:
+            first = min(error.path, key=[step.name for step in steps].index)
+            told = " -> ".join((*_from(first, error.path[:-1]), first))
+            draft.fault("OB117", f"these steps wait for each other: {told}", ("steps", first, "needs"))
+            steps = [step for step in steps if step.name not in error.path]
+        else:
+            return
+
+
+def _from(first: str, circle: tuple[str, ...]) -> tuple[str, ...]:
+    """The circle, told from the step that comes first in the file."""
+    start = circle.index(first)
+    return circle[start:] + circle[:start]
+
+
+def check_templates(draft: Draft, pipeline: Pipeline) -> None:
+    """Fields of commands that no task of the step has, and formats that their values do not take."""
+    for step in pipeline:
+        place: Place = ("steps", step.name)
+        if not isinstance(step.work, Command):
+            continue
+        doubtful = draft.doubtful((*place, "matrix"), ("params",))
+        known = [] if doubtful else list(_examples(pipeline, step))
+        for position, word in enumerate(step.work.argv):
+            at = (*place, "run", position)
+            if draft.document.root is None or draft.document.root.find(at) is None:
+                at = at[:-1]
+            if at not in draft.unset:
+                _check_word(draft, word, known, at)
+
+
+def _examples(pipeline: Pipeline, step: Step) -> Iterator[dict[str, Scalar]]:
+    """What templates may use in the first cell, and in cells with other kinds of values."""
+    axes = tuple(axis if axis.values else replace(axis, values=("2024-01-02",)) for axis in step.matrix.axes)
+    first = values("x/1", pipeline, replace(step, matrix=Matrix(axes)), 0)
+    yield first
+    for axis in axes:
+        yield from ({**first, axis.name: value} for value in _kinds(axis))
+
+
+def _kinds(axis: Axis) -> list[Scalar]:
+    """One value of each type."""
+    return list({type(value): value for value in axis.values}.values())
+
+
+def _check_word(draft: Draft, word: str, known: Sequence[dict[str, Scalar]], place: Place) -> None:
+    """`known`: examples of what the word may use; without any, only its braces are checked."""
+    try:
+        asked = list(fields(word))
+    except ValueError as error:
+        draft.fault("OB121", str(error), place, "write `{{` and `}}` for braces")
+        return
+    unknown = [name for name in asked if known and name not in known[0]]
+    for name in unknown:
+        near = nearest(name, known[0])
+        help_ = f"did you mean `{{{near}}}`?" if near else f"known here: {', '.join(sorted(known[0]))}"
+        draft.fault("OB121", f"`{{{name}}}` is not known in this step", place, help_)
+    if unknown:
+        return
+    try:
+        for example in known:
+            render(word, example)
+    except ValueError as error:
+        draft.fault("OB121", f"`{word}` cannot be filled in: {str(error).lower()}", place)

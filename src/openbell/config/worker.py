@@ -1,0 +1,47 @@
+"""A Python worker script, as far as it can be judged without running it."""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from pathlib import Path
+
+from openbell.config.document import Path as Place
+from openbell.config.draft import Draft
+from openbell.config.findings import Severity
+
+
+def check_python(draft: Draft, script: Path, place: Place, *, here: bool, ours: bool = True) -> None:
+    """Its syntax, and with `here` whether this machine has what it imports.
+
+    `ours`: it will be run by a Python such as this one; another one may know more syntax.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about the script, and not for the reader of findings
+            tree = ast.parse(script.read_bytes(), script.name)
+    except (SyntaxError, ValueError, RecursionError, MemoryError, OSError) as error:
+        line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
+        said = error.msg if isinstance(error, SyntaxError) else str(error) or "too complex"
+        told = f"the worker script {script.name} does not parse{line}: {said}"
+        draft.fault("OB124", told, place, severity=Severity.ERROR if ours else Severity.WARNING)
+        return
+    if here and any(name.split(".")[0].startswith("deephaven") for name in _imports(tree)):
+        draft.fault(
+            "OB124",
+            f"the worker script {script.name} imports deephaven, which needs a Deephaven runtime",
+            place,
+            "this version of openbell runs plain Python workers only with `--on process`",
+        )
+
+
+def _imports(tree: ast.AST) -> set[str]:
+    """Names of the modules that are imported anywhere in the script."""
+    found = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names=names):
+                found |= {alias.name for alias in names}
+            case ast.ImportFrom(module=str(module), level=0):
+                found.add(module)
+    return found

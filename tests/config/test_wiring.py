@@ -1,0 +1,170 @@
+"""Needs, circles and templates: what steps say about each other and about their cells."""
+
+from __future__ import annotations
+
+import pytest
+
+from openbell.config.findings import Finding
+from openbell.core.model import Command
+from openbell.core.render import render, values
+from tests.config.conftest import Folder
+
+
+def steps(**needs: str) -> str:
+    """A pipeline whose steps have these needs, one step a line."""
+    lines = [f"  {name}: {{run: x{f', needs: {value}' if value else ''}}}\n" for name, value in needs.items()]
+    return "name: n\nsteps:\n" + "".join(lines)
+
+
+# ── needs ────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("text", "modes"),
+    [
+        (steps(a="", b="a"), {"a": "all"}),
+        (steps(a="", b="[a]"), {"a": "all"}),
+        (steps(a="", b="{a: some}"), {"a": "some"}),
+        (steps(a="", b="[{a: done}]"), {"a": "done"}),
+        (steps(b="[a]", a=""), {"a": "all"}),
+    ],
+)
+def test_a_need_is_a_step_and_how_much_of_it(folder: Folder, text: str, modes: dict[str, str]) -> None:
+    step = folder.load(text).pipeline.step("b")
+    assert {need.step: need.mode.value for need in step.needs} == modes
+
+
+@pytest.mark.parametrize(
+    ("text", "codes"),
+    [
+        (steps(a="", b="[a, ▸c]"), ["OB116"]),
+        (steps(a="", b="▸c"), ["OB116"]),
+        (steps(a="", b="{a: some, ▸c: done}"), ["OB116"]),
+        (steps(a="", b="[{a: some}, {▸c: done}, ▸d]"), ["OB116", "OB116"]),
+        (steps(a="▸[b]", b="[a]"), ["OB117"]),
+        (steps(a="▸a"), ["OB117"]),
+        (steps(a="", b="▸[d]", c="[b]", d="[c, a]"), ["OB117"]),
+        (steps(a="▸[b]", b="[a]", c="▸[d]", d="[c]"), ["OB117", "OB117"]),
+        (steps(a="▸[b]", b="[a, ▸x]"), ["OB117", "OB116"]),
+        (steps(a="[b]", b="▸{a: maybe}").replace("▸{a: ", "{a: ▸"), ["OB105"]),
+        (steps(a="", b="▸[a, a]").replace("▸[a, ", "[a, ▸"), ["OB109"]),
+    ],
+)
+def test_needs_that_cannot_be(folder: Folder, text: str, codes: list[str]) -> None:
+    folder.expect(text, *codes)
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "help_"),
+    [
+        (
+            steps(ingest="", book="[ingset]"),
+            "`book` needs `ingset`, which is no step",
+            "did you mean `ingest`?",
+        ),
+        (steps(a="", zulu="[qqq]"), "`zulu` needs `qqq`, which is no step", "steps: a, zulu"),
+        (steps(a="[c]", b="[a]", c="[b]"), "these steps wait for each other: a -> c -> b -> a", ""),
+        (steps(a="[a]"), "these steps wait for each other: a -> a", ""),
+    ],
+)
+def test_what_is_said(folder: Folder, text: str, message: str, help_: str) -> None:
+    [finding] = folder.findings(text)
+    assert (finding.message, finding.help) == (message, help_)
+
+
+def test_a_step_with_a_bad_name_is_still_a_step(folder: Folder) -> None:
+    folder.expect("name: n\nsteps:\n  ▸a b: {run: x}\n  c: {run: x, needs: ['a b']}\n", "OB118")
+
+
+# ── templates ────────────────────────────────────────────────────────────────────────────────────
+
+MATRIX = "{date: {sessions: XNYS, from: 2024-01-02, to: 2024-01-03}, partition: 2, x: [u, v], n: [1, 2.5]}"
+
+
+def command(words: str, matrix: str = MATRIX) -> str:
+    return f"name: n\nparams: {{days: 5}}\nsteps:\n  a:\n    matrix: {matrix}\n    run: {words}\n"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "x {run} {key} {name} {step} {cell} {partition} {date} {x} {n} {params.days}",
+        "x {date:%Y%m%d} {date:>12} {partition:03d} {partition:x} {x:>5} {n:>4}",
+        "x {{literal}} {{}} $${{HOME}}",
+        "[x, '{date}', 5]",
+    ],
+)
+def test_what_templates_may_use(folder: Folder, words: str) -> None:
+    """And every task can really be told."""
+    pipeline = folder.load(command(words)).pipeline
+    [step] = pipeline.steps
+    assert isinstance(step.work, Command)
+    for cell in range(len(step.matrix)):
+        for word in step.work.argv:
+            render(word, values("n/1", pipeline, step, cell))
+
+
+@pytest.mark.parametrize(
+    ("words", "codes"),
+    [
+        ("▸x {dat}", ["OB121"]),
+        ("▸x {nope} {y} {z}", ["OB121", "OB121", "OB121"]),
+        ("[x, ok, ▸'{dat}', ▸'{params.day}']", ["OB121", "OB121"]),
+        ("▸'x {'", ["OB121"]),
+        ("▸x }", ["OB121"]),
+        ("▸x {}", ["OB121"]),
+        ("▸x {0}", ["OB121"]),
+        ("▸x {partition:%Y}", ["OB121"]),
+        ("▸x {x:d}", ["OB121"]),
+        ("▸x {n:d}", ["OB121"]),
+        ("▸x {x:%Y}", ["OB121"]),
+        ("▸x {params.days:%Y}", ["OB121"]),
+    ],
+)
+def test_templates_that_cannot_be_filled_in(folder: Folder, words: str, codes: list[str]) -> None:
+    plain = command(words)
+    if len(codes) > words.count("▸"):
+        found = folder.errors(plain.replace("▸", ""))
+        assert found == [(code, 6, 10) for code in codes]
+    else:
+        folder.expect(plain, *codes)
+
+
+@pytest.mark.parametrize(
+    ("words", "message", "help_"),
+    [
+        ("x {dat}", "`{dat}` is not known in this step", "did you mean `{date}`?"),
+        (
+            "x {zzz}",
+            "`{zzz}` is not known in this step",
+            "known here: cell, date, key, n, name, params.days, ",
+        ),
+        ("'x {'", "stray '{' in '{'", "write `{{` and `}}` for braces"),
+        ("x {x:d}", "`{x:d}` cannot be filled in: unknown format code 'd'", ""),
+    ],
+)
+def test_what_is_said_of_templates(folder: Folder, words: str, message: str, help_: str) -> None:
+    [finding] = folder.findings(command(words))
+    assert finding.message.startswith(message)
+    assert finding.help.startswith(help_)
+
+
+def test_dates_of_an_axis_without_dates_are_no_dates(folder: Folder) -> None:
+    assert folder.errors(command("x {date:%Y}", "{date: [monday]}")) == [("OB121", 6, 10)]
+    assert folder.load(command("x {date:%Y}", "{date: [2024-01-02]}")).pipeline.size == 1
+
+
+def test_a_wrong_axis_does_not_make_its_template_wrong(folder: Folder) -> None:
+    matrix = "{date: {sessions: XNYS, from: ▸2024-99-02, to: 2024-01-03}}"
+    folder.expect(command("x {date} {partition}", matrix), "OB106")
+
+
+def test_an_axis_that_comes_to_nothing_still_has_a_name(folder: Folder) -> None:
+    matrix = "{date: {sessions: XNYS, from: ▸2024-01-06, to: 2024-01-07}}"
+    folder.expect(command("▸x {date} {dat}", matrix), "OB114", "OB121")
+
+
+def test_findings_of_templates_name_their_field(folder: Folder) -> None:
+    [finding] = folder.findings(command("[x, '{dat}']"))
+    assert isinstance(finding, Finding)
+    assert finding.path == ("steps", "a", "run", 1)
