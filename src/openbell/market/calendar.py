@@ -128,6 +128,7 @@ class Market:
             )
 
     def _days(self, start: date, end: date) -> Iterator[date]:
+        """Both ends are checked first, so that an error names the date that was asked for."""
         if start <= end:
             self._check(start)
             self._check(end)

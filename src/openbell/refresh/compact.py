@@ -42,8 +42,9 @@ class Upstream:
 
 
 def compact(calendar: Upstream, source: str) -> dict[str, Any]:
-    """The calendar as plain JSON data, which `Market` reads: it has the same sessions, less the closures
-    that our own list knows and upstream does not.
+    """The calendar as plain JSON data. `Market` reads the same sessions out of it again.
+
+    Dates in our own list of closures have none, whatever upstream says.
     """
     known = _known_closures(calendar.name)
     sessions = {day: hours for day, hours in calendar.sessions.items() if day not in known}
@@ -100,9 +101,9 @@ def _weeks(calendar: Upstream) -> Rules:
     monday = calendar.first - dt.timedelta(days=calendar.first.weekday())
     found = [(monday, _mask(calendar, monday))]
     while (monday := monday + _QUARTER) + _QUARTER <= calendar.last:
-        old, new = found[-1][1], _mask(calendar, monday)
+        (last, old), new = found[-1], _mask(calendar, monday)
         if new != old:
-            found.append((_turn(calendar, monday, old, new), new))
+            found.append((_turn(calendar, last, monday, old, new), new))
     return found
 
 
@@ -114,9 +115,9 @@ def _mask(calendar: Upstream, monday: dt.date) -> str:
     return "".join("01"[2 * traded[weekday] > there[weekday]] for weekday in range(7))
 
 
-def _turn(calendar: Upstream, about: dt.date, old: str, new: str) -> dt.date:
-    """The Monday within a quarter of `about` from which the new mask fits better than the old one."""
-    mondays = [about + n * _WEEK for n in range(-13, 13)]
+def _turn(calendar: Upstream, after: dt.date, about: dt.date, old: str, new: str) -> dt.date:
+    """The Monday within a quarter of `about`, and later than `after`, at which the masks change best."""
+    mondays = [about + n * _WEEK for n in range(-13, 13) if about + n * _WEEK > after]
 
     def misfits(turn: dt.date) -> int:
         return sum(_misfits(calendar, monday, new if monday >= turn else old) for monday in mondays)

@@ -35,7 +35,7 @@ def read(name: str) -> Upstream:
         name=name,
         title=str(calendar.name),
         tz=zone,
-        sessions=sessions,  # type: ignore[arg-type]  # two or four times
+        sessions=sessions,
         reasons=_reasons(calendar),
         first=first if min(sessions) > dt.date(FIRST, 1, 15) else dt.date(FIRST, 1, 1),
         last=max(sessions),
