@@ -17,7 +17,7 @@ from openbell.core.state import RunRecord
 from openbell.core.summary import summarize
 from openbell.report import charts
 from openbell.report.grid import outcomes
-from openbell.report.parts import note, scrolling, section, span, table
+from openbell.report.parts import amount, note, scrolling, section, span, table
 from openbell.report.performance import MEASURES, Performance, performance
 from openbell.report.results import Figure, figures
 from openbell.store.codec import encode_pipeline
@@ -133,7 +133,7 @@ def _results(found: Sequence[Figure], *, several: bool) -> str:
     rows = [
         (
             escape(f"{figure.step}: {figure.name}" if several else figure.name),
-            [f"{figure.count:,}", *(f"{value:,.6g}" for value in (figure.low, figure.mean, figure.high))],
+            [f"{figure.count:,}", *map(amount, (figure.low, figure.mean, figure.high))],
         )
         for figure in found
     ]

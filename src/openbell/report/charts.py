@@ -149,7 +149,7 @@ def _level(y: float, text: str, *, zero: bool) -> str:
 
 def _month(x: float, day: str) -> str:
     line = f'<path class="level" d="M{x:.1f} {_HEIGHT - _BOTTOM}v5"/>'
-    return line + _text(x, _HEIGHT - 8, day[:7], "middle")
+    return line + _text(min(x, _WIDTH - 24), _HEIGHT - 8, day[:7], "middle")
 
 
 def _text(x: float, y: float, text: str, anchor: str = "start") -> str:

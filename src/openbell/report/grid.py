@@ -73,7 +73,8 @@ def _canvas(group: Group, counts: Sequence[tuple[str, int]]) -> str:
         + (f'<ul class="lines">{lines}</ul>' if lines else "")
         + f'<canvas role="img" aria-label="{said}"></canvas>'
         + (f'<p class="ends">{ends}</p>' if ends else "")
-        + f'<output></output><script type="application/json">{safe_json(_data(group, place))}</script></div>'
+        + "<output>Point at a cell to see which one it is.</output>"
+        + f'<script type="application/json">{safe_json(_data(group, place))}</script></div>'
     )
 
 

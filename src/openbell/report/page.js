@@ -5,7 +5,7 @@ const tones = getComputedStyle(document.documentElement);
 function grid(host) {
   const data = JSON.parse(host.querySelector("script").textContent);
   const codes = Uint8Array.from(atob(data.codes), (c) => c.charCodeAt(0));
-  const canvas = host.querySelector("canvas"), said = host.querySelector("output");
+  const canvas = host.querySelector("canvas"), said = host.querySelector("output"), hint = said.textContent;
   const wrapped = data.rows === 1;  // a list of cells: several lines of it, so that it stays readable
   // Failures are drawn last: nothing hides them where cells are smaller than a pixel.
   const order = [...data.states.keys()].sort((a, b) => (data.states[a] === "failed") - (data.states[b] === "failed"));
@@ -62,9 +62,9 @@ function grid(host) {
     const box = canvas.getBoundingClientRect();
     const column = Math.floor((event.clientX - box.left) / box.width * perLine);
     const cell = cellAt(column, Math.floor((event.clientY - box.top) / tall));
-    said.textContent = cell >= 0 && cell < codes.length && column < perLine ? describe(cell) : "";
+    said.textContent = cell >= 0 && cell < codes.length && column < perLine ? describe(cell) : hint;
   });
-  canvas.addEventListener("mouseleave", () => { said.textContent = ""; });
+  canvas.addEventListener("mouseleave", () => { said.textContent = hint; });
   window.addEventListener("resize", draw);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
   draw();

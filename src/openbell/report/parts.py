@@ -40,6 +40,11 @@ def safe_json(data: object) -> str:
     return json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")
 
 
+def amount(value: float) -> str:
+    """A number with six digits that count; large ones in full."""
+    return f"{value:,.0f}" if 1e5 <= abs(value) < 1e15 else f"{value:,.6g}"
+
+
 def span(seconds: float) -> str:
     """A length of time in words: `84 ms`, `1:30 min`, `2:05:00 h`."""
     if seconds < 1:

@@ -59,7 +59,9 @@ class Performance:
             yield f"{curve.name:<{width}}  {len(curve.dates):>6}  {total:>12}  {sharpe:>7}  {drawdown:>12}"
 
     def amount(self, value: float) -> str:
-        return f"{value:+.2%}" if self.measure == "ret" else f"{value:+,.2f}"
+        """A return in per cent or a profit, with its sign unless it is nothing."""
+        form = ".2%" if self.measure == "ret" else ",.2f"
+        return format(value, "+" * bool(value) + form)
 
     def data(self) -> list[dict[str, Any]]:
         """The table as JSON data."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from math import isfinite
 from statistics import fmean
 from typing import Any
 
@@ -55,4 +54,4 @@ def number(value: Any) -> float | None:
     """The value as a finite number of a sensible size. None for anything else, truth values included."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value) if abs(value) <= BOUND and isfinite(value) else None
+    return float(value) if abs(value) <= BOUND else None
