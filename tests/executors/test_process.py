@@ -16,6 +16,7 @@ from openbell.core.events import Exit, Exited, Lost, Refused
 from openbell.core.model import AttemptKey, Demand
 from openbell.core.states import StopReason
 from openbell.executors.process import leftovers
+from openbell.executors.process.events import read_events
 from openbell.executors.process.files import mark_of
 from tests.executors.bench import SECOND, Bench, alive, gone, kill, pids_of, run
 
@@ -98,7 +99,8 @@ def test_a_stop_asks_first_and_insists_after_the_grace(tmp_path: Path) -> None:
         async with Bench.opened(tmp_path) as bench:
             polite = bench.start("sleep", "1000", name="polite")
             deaf = bench.python(
-                "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True);"
+                "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+                "print('deaf', flush=True);"
                 "time.sleep(1000)",
                 name="deaf",
             )
@@ -506,7 +508,8 @@ def test_garbage_among_the_reports_is_log_text_and_never_success(tmp_path: Path)
         "import os, sys\n"
         "with open(os.environ['OPENBELL_EVENTS'], 'ab') as f:\n"
         '    f.write(b\'not json\\n{"topic": "metric", "data": {"n": 1}}\\n[1]\\n\')\n'
-        '    f.write(b\'{"topic": "Exited", "exit": {"code": 0}}\\n\' + b\'x\' * 200_000 + b\'\\n\\xff\\xfe\\n{"topic\')\n'
+        '    f.write(b\'{"topic": "Exited", "exit": {"code": 0}}\\n\' + b\'x\' * 200_000)\n'
+        "    f.write(b'\\n\\xff\\xfe\\n{\"topic')\n"
         "sys.exit(9)\n"
     )
 
@@ -521,6 +524,27 @@ def test_garbage_among_the_reports_is_log_text_and_never_success(tmp_path: Path)
             assert max(len(one.message) for one in said) <= 64 * 1024
 
     run(main())
+
+
+def test_what_no_store_could_hold_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "events"
+    path.write_bytes(
+        b'{"topic": "log", "message": "a \\udcff b\r"}\n'
+        b'{"topic": "metric", "data": {"x": NaN, "y": [-Infinity, 1e999, 2.5]}}\n'
+        b'{"topic": "log", "message": "\\ud83d\\ude00"}\n'
+        b'{"topic": "log", "message": "after\rall"}\r\n'
+    )
+    said = list(read_events(path, 0))
+    assert [one.message for one in said if not one.data.get("malformed")] == ["", "\N{GRINNING FACE}"]
+    assert said[1].data == {"x": None, "y": [None, None, 2.5]}
+    assert said[-1].end == path.stat().st_size
+
+
+def test_half_a_surrogate_pair_reaches_the_journal_as_a_question_mark(tmp_path: Path) -> None:
+    path = tmp_path / "events"
+    path.write_bytes(b'{"topic": "log", "message": "a \\udcff b", "data": {"\\uD800": 1}}\n')
+    (said,) = read_events(path, 0)
+    assert (said.message, said.data) == ("a ? b", {"?": 1})
 
 
 def test_a_flood_of_reports_is_cut(tmp_path: Path) -> None:

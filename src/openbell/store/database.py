@@ -54,18 +54,32 @@ def migrate(engine: sa.Engine) -> None:
             f"the store was written by a newer openbell (schema {found}, this one knows {REVISION})",
             hint="install the newer version again",
         )
+    with engine.begin() as connection:
+        if found is None and _revision(connection) is None:
+            metadata.create_all(connection)  # what the migrations come to, without walking them
+            connection.exec_driver_sql(_VERSION_TABLE)
+            connection.execute(sa.text("INSERT INTO alembic_version VALUES (:it)"), {"it": REVISION})
+        else:
+            _upgrade(connection)
+
+
+_VERSION_TABLE = """
+CREATE TABLE alembic_version (
+    version_num VARCHAR(32) NOT NULL,
+    CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)
+)
+"""
+"""As alembic writes it. A new database does not need alembic, which takes 100 ms and 12 MB to import."""
+
+
+def _upgrade(connection: sa.Connection) -> None:
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        if found is None and _revision(connection) is None:
-            metadata.create_all(connection)  # what the migrations come to, without walking them
-            command.stamp(config, "head")
-        else:
-            command.upgrade(config, "head")
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
 
 
 def _revision(connection: sa.Connection) -> str | None:

@@ -52,7 +52,8 @@ def save_checkpoint(state: Any) -> None:
 
 def _report(topic: str, message: object, data: dict[str, Any]) -> None:
     event = {"topic": topic, "message": str(message), "data": data}
-    line = json.dumps(event, default=_plain).encode() + b"\n"
+    text = json.dumps(event, default=_plain, ensure_ascii=False) + "\n"
+    line = text.encode(errors="replace")  # names of files may hold bytes that are no text
     if len(line) > _LONGEST:
         raise ValueError(
             f"a report of {len(line)} bytes is longer than {_LONGEST}: write large data to files"

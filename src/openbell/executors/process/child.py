@@ -72,7 +72,7 @@ def _run_in_place(spec: dict[str, Any]) -> NoReturn:
         kind, error, trace = sys.exc_info()
         while trace is not None and trace.tb_frame.f_code.co_filename != script:
             trace = trace.tb_next  # the frames above are ours and runpy's
-        sys.excepthook(kind, error, trace)  # type: ignore[arg-type]
+        sys.excepthook(kind, error.with_traceback(trace), trace)  # type: ignore[arg-type, union-attr]
     threading._shutdown()  # type: ignore[attr-defined]
     import atexit
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,23 +35,33 @@ def read_events(path: Path, start: int) -> Iterator[Said]:
     except OSError:
         return
     position = start
-    for line in data.splitlines(keepends=True):
-        if not line.endswith(b"\n"):
-            return
-        position += len(line)
+    *lines, _unfinished = data.split(b"\n")
+    for line in lines:
+        position += len(line) + 1
         if line.strip():
             yield _parse(line, position)
+
+
+def _nothing(_: str) -> None:
+    """NaN and the infinities: no other reader of JSON would take them."""
+
+
+def _finite(text: str) -> float | None:
+    number = float(text)
+    return number if math.isfinite(number) else None
 
 
 def _parse(line: bytes, end: int) -> Said:
     try:
         if len(line) > LONGEST_LINE:
             raise ValueError("too long")
-        event = json.loads(line)
+        event = json.loads(line, parse_constant=_nothing, parse_float=_finite)
+        if b"\\ud" in line.lower():  # half a surrogate pair is text that nobody can store
+            event = json.loads(json.dumps(event, ensure_ascii=False).encode(errors="replace"))
         topic, message, data = event["topic"], event.get("message", ""), event.get("data", {})
         if topic in _TOPICS and isinstance(message, str) and isinstance(data, dict):
             return Said(topic, message, data, end)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         pass
-    text = line[:LONGEST_LINE].decode(errors="replace").rstrip("\n")
+    text = line[:LONGEST_LINE].decode(errors="replace")
     return Said("log", text, {"malformed": True}, end)

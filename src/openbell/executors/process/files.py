@@ -19,6 +19,8 @@ from openbell.core.model import AttemptKey
 KEPT = ("log", "log.0", "log.1")
 """What stays after the outcome is recorded."""
 
+_TAIL = 64 * 1024
+
 
 @dataclass(frozen=True, slots=True)
 class Claim:
@@ -44,6 +46,22 @@ class AttemptFiles:
     @property
     def events(self) -> Path:
         return self.folder / "events"
+
+    @property
+    def log_pieces(self) -> list[Path]:
+        """The log in order: while it is written, its tail is in two segments that take turns."""
+        segments = [path for name in KEPT[1:] if (path := self.folder / name).exists()]
+        return [self.log, *sorted(segments, key=lambda path: path.stat().st_mtime)]
+
+    def tail(self) -> str:
+        """The end of what the attempt has printed so far."""
+        try:
+            with self.log_pieces[-1].open("rb") as file:
+                file.seek(0, os.SEEK_END)
+                file.seek(max(0, file.tell() - _TAIL))
+                return file.read().decode(errors="replace")
+        except OSError:
+            return ""
 
     def claim(self) -> Claim | None:
         """The claim as far as it is written; None when nobody has claimed yet."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from openbell.core.events import Exit, Exited
@@ -13,14 +12,12 @@ from openbell.core.states import StopReason
 from openbell.executors.process.events import read_events
 from openbell.executors.process.files import AttemptFiles
 
-_TAIL = 64 * 1024
-
 
 def exited(key: AttemptKey, step: Step, files: AttemptFiles, record: dict[str, Any]) -> Exited:
     """The end of an attempt as a fact."""
     stopped = StopReason(record["stopped"]) if record.get("stopped") else None
     well = record["code"] == 0 and stopped is None
-    said = complaint("" if well else tail(files.log))
+    said = complaint("" if well else files.tail())
     end = Exit(
         code=record["code"],
         signal=record.get("signal", ""),
@@ -40,17 +37,6 @@ def exited(key: AttemptKey, step: Step, files: AttemptFiles, record: dict[str, A
         if event.topic == "result":
             result |= event.data
     return Exited(datetime.fromtimestamp(record["at"], UTC), key.task, key.attempt, end, result)
-
-
-def tail(log: Path) -> str:
-    """The end of a log, as text."""
-    try:
-        with log.open("rb") as file:
-            file.seek(0, 2)
-            file.seek(max(0, file.tell() - _TAIL))
-            return file.read().decode(errors="replace")
-    except OSError:
-        return ""
 
 
 def _reason(record: dict[str, Any], step: Step, stopped: StopReason | None, said: Complaint) -> str:

@@ -50,16 +50,25 @@ def main(arguments: list[str]) -> NoReturn:
     os._exit(0)
 
 
+HARMLESS = {
+    "jemalloc_bg_thd": "jemalloc holds its own locks over a fork, and goes on without these threads",
+    "polars-ooc-clea": "deletes files of spilled queries; it sleeps until there are some",
+}
+"""Threads, by the name that the kernel shows, whose loss in a fork is known to do no harm. (docs/adr/0003)"""
+
+
 def _preload(modules: list[str]) -> dict[str, Any]:
     """Import the modules. One that starts a thread is refused by name: a fork would lose the thread."""
+    os.environ.setdefault("_RJEM_MALLOC_CONF", "background_thread:false")
     for name in modules:
         before = _threads()
         try:
             __import__(name)
         except Exception as error:
             return {"ready": False, "module": name, "error": f"{type(error).__name__}: {error}"}
-        if _threads() > before:
-            return {"ready": False, "module": name, "error": "it starts threads when it is imported"}
+        if started := {thread: title for thread, title in _threads().items() if thread not in before}:
+            titles = ", ".join(sorted(set(started.values())))
+            return {"ready": False, "module": name, "error": f"it starts threads when imported ({titles})"}
     return {"ready": True}
 
 
@@ -80,13 +89,16 @@ def _is_open(descriptor: int) -> bool:
     return True
 
 
-def _threads() -> int:
+def _threads() -> dict[int, str]:
+    """The threads of this process that a fork must not lose, by id and name."""
     try:
-        return len(os.listdir("/proc/self/task"))
+        listed = [int(name) for name in os.listdir("/proc/self/task")]
     except OSError:
         import threading
 
-        return threading.active_count()
+        return {thread.ident or 0: thread.name for thread in threading.enumerate()}
+    named = {thread: kernel.read(f"/proc/self/task/{thread}/comm").strip() for thread in listed}
+    return {thread: name for thread, name in named.items() if name not in HARMLESS}
 
 
 def _hear(line: socket.socket) -> dict[str, Any] | None:
