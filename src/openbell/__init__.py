@@ -5,11 +5,12 @@ Importing it costs nothing: names are loaded when they are first used.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from openbell.version import __version__
 
+TYPE_CHECKING = False  # importing `typing` for this would be most of what this file costs
 if TYPE_CHECKING:
+    from typing import Any
+
     from openbell import worker
     from openbell.errors import ConfigError, MarketError, OpenbellError
     from openbell.market import Market, Session, market

@@ -6,6 +6,7 @@ of a task at the same time, the outcome is what the worker did, no process left,
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -39,7 +40,7 @@ steps:
     needs: {{work: done}}
 """
 
-WORKER = '''
+WORKER = """
 import os, random, subprocess, sys, time
 
 cell, attempt = os.environ["OPENBELL_ATTEMPT"].split("/")[-1].split("#")
@@ -70,7 +71,7 @@ time.sleep(rng.random() * 0.12)
 fails = int(cell) % 7 == 3 and int(attempt) == 1 or int(cell) % 50 == 9
 say("bad" if fails else "good")
 sys.exit(1 if fails else 0)
-'''
+"""
 
 
 def orphans(folder: Path) -> list[int]:
@@ -138,10 +139,8 @@ class Campaign:
         return code
 
     def _wait(self, engine: subprocess.Popen[bytes], seconds: float) -> None:
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             engine.wait(timeout=seconds)
-        except subprocess.TimeoutExpired:
-            pass
 
     def _kill_a_shim(self) -> None:
         for shim in self.rng.sample(alive := shims(self.folder), min(1, len(alive))):

@@ -167,7 +167,7 @@ def test_a_summary_adds_up() -> None:
     world.act(later(2))
     summary = summarize(world.record)
     assert (summary.total, summary.final, summary.live) == (10, 4, 4)
-    assert summary.oldest == (TaskKey(RUN, "a", 4), later(2))
+    assert summary.oldest == (AttemptKey(RUN, "a", 4, 1), later(2))
     assert summary.remaining is not None
     assert summary.remaining.total_seconds() == 3.0  # six tasks of 2 s, four at once
     world.apply(Exited(later(3), TaskKey(RUN, "a", 4), 1, Exit(1)))

@@ -6,7 +6,7 @@ from openbell.core.states import TRANSITIONS, RunState, TaskState, Verb
 
 ALLOWED = """
     WAITING   start -> STARTING     skip -> SKIPPED      cancel -> CANCELLED
-    STARTING  confirm -> RUNNING    stop -> STOPPING     succeed -> SUCCEEDED  retry -> WAITING  fail -> FAILED
+    STARTING  confirm -> RUNNING   stop -> STOPPING     succeed -> SUCCEEDED  retry -> WAITING  fail -> FAILED
     RUNNING   stop -> STOPPING      succeed -> SUCCEEDED retry -> WAITING      fail -> FAILED
     STOPPING  succeed -> SUCCEEDED  retry -> WAITING     fail -> FAILED        cancel -> CANCELLED
     FAILED    reopen -> WAITING

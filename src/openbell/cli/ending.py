@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import click
@@ -21,7 +22,7 @@ _COLOURS = {"succeeded": "green", "partial": "yellow", "failed": "red", "cancell
 _MOST_GROUPS = 5
 
 
-def grouped(record: RunRecord, attempts: list[AttemptInfo]) -> list[FailureGroup]:
+def grouped(record: RunRecord, attempts: Iterable[AttemptInfo]) -> list[FailureGroup]:
     """The failed tasks by what went wrong. `attempts`: the last of each task."""
     told = ((info.key, info.error, info.exit.traceback if info.exit else "") for info in attempts)
     return failure_groups(record, told)
@@ -31,7 +32,8 @@ def show_ending(store: Store, ending: Ending, output: str) -> int:
     """Print the summary on stdout, and give the exit code of the process."""
     record = ending.record
     if record is None:
-        return ExitCode.ERROR
+        click.echo("Left before the engine had taken it up: it will not run", err=True)
+        return ExitCode.INTERRUPTED
     code = _code(ending, record)
     attempts = list(store.attempts(record.id, last_only=True))
     if output == "json":

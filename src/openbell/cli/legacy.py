@@ -7,12 +7,13 @@ from pathlib import Path
 
 import click
 
+from openbell.cli.carry import carry_out
+from openbell.cli.choosing import EXECUTORS, check_executors
 from openbell.cli.ending import show_ending
 from openbell.cli.entry import main
 from openbell.cli.findings import show
 from openbell.cli.lines import Lines, Wording
 from openbell.cli.plan import show_plan
-from openbell.cli.run import EXECUTORS, carry_out, check_executors
 from openbell.cli.setting import Setting, origin
 from openbell.config.load import Dialect, Overrides, load
 from openbell.core.requests import Submit
@@ -58,7 +59,7 @@ def _orchestrate(path: Path, dialect: Dialect, *, dry_run: bool, verbose: bool, 
         pipeline=loaded.pipeline, digest=loaded.digest, origin=origin(), reopen=False, exclusive=True
     )
     store = setting.store()
-    ending = carry_out(setting, store, request, Lines(_WORDING, verbose=verbose))
+    ending = carry_out(setting, store, request, Lines(setting.vitals, _WORDING, verbose=verbose))
     return show_ending(store, ending, "text")
 
 

@@ -1,34 +1,46 @@
-"""A run as plain lines: one a change, for logs and pipes. And as JSON, one event a line."""
+"""A run as plain lines, one a change: for logs and pipes."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import click
 
-from openbell.cli.words import moment, plural, seconds, task_label
+from openbell.cli.words import condition, moment, plural, seconds, task_label
+from openbell.clock import SystemClock
 from openbell.core.events import (
     Answer,
+    Cancel,
     CloseRun,
     Event,
     Exited,
     Lost,
-    OpenRun,
     Pause,
+    Reached,
     Refused,
+    Reopen,
     Reported,
+    Resume,
+    Skip,
     SpaceChanged,
     Stall,
+    Start,
     Started,
+    Stop,
+    Unreachable,
 )
-from openbell.core.model import TaskKey
+from openbell.core.explain import bottlenecks
+from openbell.core.model import AttemptKey, TaskKey
 from openbell.core.state import RunRecord, State
 from openbell.core.states import TaskState
 from openbell.engine.leader import Holder
-from openbell.store.codec import encode_event, event_kind
+from openbell.executors.process.vitals import Vitals
+
+Look = Callable[[AttemptKey], Vitals]
+"""How a view finds out how an attempt is doing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +57,15 @@ class Wording:
 class Lines:
     """Prints one line per change on stderr."""
 
-    def __init__(self, wording: Wording = Wording(), *, verbose: bool = False) -> None:
+    def __init__(self, vitals: Look, wording: Wording = Wording(), *, verbose: bool = False) -> None:
+        self._vitals = vitals
         self._wording = wording
         self._verbose = verbose
         self._run = ""
         self._created = 0
         self._last: dict[TaskState, int] = {}
+        self._held: dict[str, str] = {}
+        self._clock = SystemClock()
 
     def opened(self, record: RunRecord, answer: Answer) -> None:
         self._run = record.id
@@ -86,6 +101,8 @@ class Lines:
             run = task.run if task else getattr(event, "run", None)
             if run == self._run or isinstance(event, SpaceChanged):
                 self._tell(event, state)
+        if self._verbose and (record := state.runs.get(self._run)):
+            self._hold(record, state)
 
     def _tell(self, event: Event, state: State) -> None:
         record = state.runs.get(self._run)
@@ -97,19 +114,48 @@ class Lines:
             case Exited() | Lost() | Refused() if record:
                 self._ended(event, record)
             case Stall() if record:
-                name = task_label(record.run.pipeline, event.task)
-                self._say(f"No task has ended for {seconds(event.seconds)}; the oldest is {name}", "WARNING")
+                self._say(stalled(event, record, self._vitals), "WARNING")
             case Pause(reason=reason):
                 self._say(f"Paused: {reason}", "WARNING")
-            case Reported() if record and self._verbose:
-                said = event.message or json.dumps(dict(event.data))
-                self._say(f"{task_label(record.run.pipeline, event.task)}: {said}", "DEBUG")
+            case Skip(step=step, reason=reason):
+                self._say(f"Skipped, all of {step}: {reason}", "WARNING")
+            case Cancel(step=step, cell=None, reason=reason):
+                self._say(f"Cancelled, all of {step} that waits: {reason}", "WARNING")
             case CloseRun(outcome=outcome):
                 self._say(f"Run {event.run} has ended: {outcome.value}")
             case SpaceChanged(low=True):
                 self._say("The disk is nearly full: nothing more starts", "ERROR")
             case SpaceChanged():
                 self._say("There is room on the disk again")
+            case _ if record and self._verbose:
+                self._explain(event, record)
+
+    def _explain(self, event: Event, record: RunRecord) -> None:
+        """What only `--verbose` tells: each decision, and what the workers say."""
+        task: TaskKey | None = getattr(event, "task", None)
+        name = task_label(record.run.pipeline, task) if task else ""
+        match event:
+            case Start(attempt=attempt):
+                self._say(f"Starting {name}, attempt {attempt}", "DEBUG")
+            case Stop(reason=reason):
+                self._say(f"Stopping {name}: {reason.value}", "DEBUG")
+            case Reopen(step=step, reason=reason):
+                self._say(f"Reopened in {step}: {reason}", "DEBUG")
+            case Resume():
+                self._say("Resumed", "DEBUG")
+            case Unreachable(reason=reason):
+                self._say(f"Out of reach, and so it keeps its slot: {name}: {reason}", "DEBUG")
+            case Reached():
+                self._say(f"Within reach again: {name}", "DEBUG")
+            case Reported():
+                self._say(f"{name}: {event.message or json.dumps(dict(event.data))}", "DEBUG")
+
+    def _hold(self, record: RunRecord, state: State) -> None:
+        """Say what keeps each step from starting more, when that has changed."""
+        for name, blocker in bottlenecks(state, record, self._clock.now()):
+            if blocker.gate != self._held.get(name):
+                self._held[name] = blocker.gate
+                self._say(f"{name} waits: {blocker.text}", "DEBUG")
 
     def _ended(self, event: Exited | Lost | Refused, record: RunRecord) -> None:
         group = record.groups[event.task.step]
@@ -137,51 +183,11 @@ class Lines:
         return template.format(**(known | values))
 
     def _say(self, text: str, level: str = "INFO") -> None:
-        click.echo(f"[{_now()}] {level}: {text}", err=True)
+        click.echo(f"[{moment(self._clock.now())}] {level}: {text}", err=True)
 
 
-def _now() -> str:
-    from openbell.clock import SystemClock
-
-    return moment(SystemClock().now())
-
-
-class JsonLines:
-    """Prints every event of the run as one JSON object a line, on stdout."""
-
-    def __init__(self) -> None:
-        self._run = ""
-
-    def opened(self, record: RunRecord, answer: Answer) -> None:
-        self._run = record.id
-        self._print({"event": "Opened", "run": record.id, "tasks": record.size, "message": answer.message})
-
-    def follows(self, leader: Holder) -> None:
-        self._print({"event": "Follows", "leader": str(leader)})
-
-    def signalled(self, record: RunRecord, count: int) -> None:
-        self._print({"event": "Signalled", "run": record.id, "count": count, "live": record.live})
-
-    def look(self, record: RunRecord) -> None:
-        counts = {state.name.lower(): record.count(state) for state in TaskState}
-        self._print({"event": "Counts", "run": record.id, **counts})
-
-    def see(self, events: Sequence[Event], state: State) -> None:
-        for event in events:
-            task = getattr(event, "task", None)
-            run = task.run if task else getattr(event, "run", None)
-            if run == self._run and not isinstance(event, OpenRun | Answer):
-                self._print(self._about(event, task, state))
-
-    def _about(self, event: Event, task: TaskKey | None, state: State) -> dict[str, Any]:
-        told: dict[str, Any] = {"event": event_kind(event), "at": event.at.isoformat(), "run": self._run}
-        record = state.runs.get(self._run)
-        if task is not None and record is not None:
-            told["step"], told["cell"] = task.step, task.cell
-            told["coordinates"] = record.run.pipeline.step(task.step).matrix.coordinates(task.cell)
-            told["attempt"] = getattr(event, "attempt", None)
-            told["state"] = record.groups[task.step].state(task.cell).name.lower()
-        return {**told, **json.loads(encode_event(event) or "{}")}
-
-    def _print(self, data: dict[str, Any]) -> None:
-        click.echo(json.dumps(data, ensure_ascii=False))
+def stalled(stall: Stall, record: RunRecord, look: Look) -> str:
+    """The warning: for how long nothing has ended, the oldest task and how it is doing."""
+    name = task_label(record.run.pipeline, stall.task)
+    how = condition(look(AttemptKey(*stall.task, stall.attempt)))
+    return f"No task has ended for {seconds(stall.seconds)}; the oldest is {name} ({how})"

@@ -4,116 +4,126 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import Sequence
-from datetime import datetime
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, RenderableType
 from rich.live import Live
-from rich.padding import Padding
-from rich.progress_bar import ProgressBar
-from rich.table import Table
-from rich.text import Text
 
-from openbell.cli.heatmap import heat_map
-from openbell.cli.words import plural, seconds, task_label
+from openbell.cli.ending import grouped
+from openbell.cli.lines import Look, stalled
+from openbell.cli.screen import Scene, draw
+from openbell.cli.words import plural, seconds
 from openbell.clock import SystemClock
 from openbell.core.events import Answer, Event, Exited, Lost, Refused, Reported, Stall
-from openbell.core.explain import explain
 from openbell.core.failure import fingerprint
-from openbell.core.model import AttemptKey, TaskKey
+from openbell.core.model import AttemptKey
 from openbell.core.state import RunRecord, State
-from openbell.core.states import RunState, TaskState
+from openbell.core.states import TaskState
 from openbell.core.summary import summarize
 from openbell.engine.leader import Holder
+from openbell.store.protocol import Store
 
 _FRAMES = 6  # a second
-_MOST_LIVE = 6
-_MOST_FAILURES = 4
-
-STYLES = {
-    TaskState.WAITING: "bright_black",
-    TaskState.STARTING: "cyan",
-    TaskState.RUNNING: "cyan",
-    TaskState.STOPPING: "yellow",
-    TaskState.SUCCEEDED: "green",
-    TaskState.FAILED: "red",
-    TaskState.CANCELLED: "yellow",
-    TaskState.SKIPPED: "magenta",
-}
-"""The colour of each state, here and in the heat map."""
+_RATED = 10 * _FRAMES  # frames over which the rate is taken
 
 
 class LiveView:
     """Shows the run while it goes."""
 
-    def __init__(self) -> None:
+    def __init__(self, store: Store, vitals: Look) -> None:
+        self._store = store
+        self._vitals = vitals
         self._console = Console(stderr=True)
         self._clock = SystemClock()
         self._live: Live | None = None
-        self._state: State | None = None
-        self._record: RunRecord | None = None
-        self._leader: Holder | None = None
-        self._note = ""
-        self._failures: dict[str, tuple[int, str]] = {}
+        self._scene: Scene | None = None
+        self._leader = ""
         self._progress: dict[AttemptKey, str] = {}
+        self._ended: deque[tuple[float, int]] = deque(maxlen=_RATED)
         self._drawing: asyncio.Task[None] | None = None
 
     def opened(self, record: RunRecord, answer: Answer) -> None:  # noqa: ARG002
-        self._record = record
+        self._scene = Scene(record, leader=self._leader, progress=self._progress)
+        self._recall()
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
         self._live.start()
         self._drawing = asyncio.get_running_loop().create_task(self._draw())
 
     def follows(self, leader: Holder) -> None:
-        self._leader = leader
+        self._leader = f"following process {leader.pid}"
 
     def signalled(self, record: RunRecord, count: int) -> None:
-        longest = summarize(record).oldest
-        since = f" (longest {seconds(self._clock.now() - longest[1])})" if longest else ""
-        self._note = {
-            1: f"Draining: {record.live} running{since}. Ctrl-C again ends them. Resume: the same command",
-            2: f"Ending {plural(record.live, 'task')}. Ctrl-C again kills",
-            3: "Killing",
-        }[min(count, 3)]
+        oldest = summarize(record).oldest
+        since = f" (longest {seconds(self._clock.now() - oldest[1])})" if oldest else ""
+        self._note(
+            {
+                1: f"Draining: {record.live} running{since}. Ctrl-C again ends them. "
+                "Resume: the same command",
+                2: f"Ending {plural(record.live, 'task')}. Ctrl-C again kills",
+                3: "Killing",
+            }[min(count, 3)]
+        )
 
     def look(self, record: RunRecord) -> None:
-        self._record = record
+        if self._scene is not None:
+            self._scene.record = record
+            self._recall()
         if record.outcome is not None:
             self._stop()
 
     def see(self, events: Sequence[Event], state: State) -> None:
-        self._state = state
-        record = self._record
-        if record is None:
+        scene = self._scene
+        if scene is None:
             return
+        scene.state, record = state, scene.record
         for event in events:
             match event:
                 case Exited() | Lost() | Refused() if event.task.run == record.id:
                     self._progress.pop(AttemptKey(*event.task, event.attempt), None)
-                    self._ended(event, record)
+                    _remember(event, scene)
                 case Reported(topic="progress", data=data) if event.task.run == record.id:
                     done, total = data.get("done"), data.get("total")
                     self._progress[AttemptKey(*event.task, event.attempt)] = f"{done}/{total} {event.message}"
                 case Stall() if event.task.run == record.id:
-                    name = task_label(record.run.pipeline, event.task)
-                    self._note = f"No task has ended for {seconds(event.seconds)}; the oldest is {name}"
+                    self._note(stalled(event, record, self._vitals))
         if record.outcome is not None or (record.paused and not record.live):
             self._stop()
 
-    def _ended(self, event: Exited | Lost | Refused, record: RunRecord) -> None:
-        if record.groups[event.task.step].state(event.task.cell) is TaskState.FAILED:
-            error = event.exit.error if isinstance(event, Exited) else event.reason
-            traceback = event.exit.traceback if isinstance(event, Exited) else ""
-            mark = fingerprint(error, traceback)
-            self._failures[mark] = (self._failures.get(mark, (0, ""))[0] + 1, error)
+    def screen(self) -> RenderableType:
+        """All that is shown, as of now."""
+        assert self._scene is not None
+        return draw(self._scene, self._clock.now(), self._console.width, self._console.height)
 
-    # ── drawing ──────────────────────────────────────────────────────────────────────────────
+    def _recall(self) -> None:
+        """Take the failures from the store: those of earlier, or of another engine."""
+        scene = self._scene
+        if scene is None or scene.record.count(TaskState.FAILED) == sum(
+            n for n, _ in scene.failures.values()
+        ):
+            return
+        groups = grouped(scene.record, self._store.attempts(scene.record.id, last_only=True))
+        scene.failures = {
+            fingerprint(group.error, group.traceback): (group.count, group.error) for group in groups
+        }
+
+    def _note(self, text: str) -> None:
+        if self._scene is not None:
+            self._scene.note = text
 
     async def _draw(self) -> None:
         with contextlib.suppress(asyncio.CancelledError):
-            while self._live is not None:
+            while self._live is not None and self._scene is not None:
+                self._scene.rate = self._rate(summarize(self._scene.record).final)
                 self._live.update(self.screen(), refresh=True)
                 await asyncio.sleep(1 / _FRAMES)
+
+    def _rate(self, final: int) -> float:
+        """Tasks that have ended per second, of late."""
+        now = asyncio.get_running_loop().time()
+        self._ended.append((now, final))
+        since, before = self._ended[0]
+        return (final - before) / (now - since) if now - since >= 1 else 0.0
 
     def _stop(self) -> None:
         if self._live is not None:
@@ -122,90 +132,11 @@ class LiveView:
         if self._drawing is not None:
             self._drawing.cancel()
 
-    def screen(self) -> RenderableType:
-        """All that is shown, as of now."""
-        record = self._record
-        if record is None:
-            return Text("")
-        now = self._clock.now()
-        parts: list[RenderableType] = [self._head(record, now), _bar(record)]
-        wide = self._console.width - 4
-        parts += [heat_map(group, wide) for group in record.groups.values() if group.size > 1]
-        parts += [self._running(record, now), self._failed(), self._foot(record, now)]
-        return Padding(Group(*parts), (1, 2))
 
-    def _head(self, record: RunRecord, now: datetime) -> Text:
-        text = Text()
-        text.append(record.run.pipeline.shown, style="bold")
-        text.append(f"  {record.id}  ", style="bright_black")
-        style = "yellow" if record.state is RunState.PAUSED else "cyan"
-        text.append(record.state.value, style=style)
-        text.append(f"  {seconds(now - record.run.opened_at)}", style="bright_black")
-        if self._leader is not None:
-            text.append(f"  following process {self._leader.pid}", style="bright_black")
-        return text
-
-    def _running(self, record: RunRecord, now: datetime) -> RenderableType:
-        table = Table.grid(padding=(0, 2))
-        live = (
-            sorted(
-                (attempt.since, name, cell, attempt)
-                for name, group in record.groups.items()
-                for cell, attempt in group.live.items()
-            )
-            if record.live < 1000
-            else []
-        )
-        for since, name, cell, attempt in live[:_MOST_LIVE]:
-            task = TaskKey(record.id, name, cell)
-            said = self._progress.get(AttemptKey(*task, attempt.attempt), "")
-            again = f"attempt {attempt.attempt}" if attempt.attempt > 1 else ""
-            table.add_row(
-                Text("▸", style=STYLES[attempt.state]),
-                task_label(record.run.pipeline, task),
-                Text(seconds(now - since), style="bright_black"),
-                Text(again, style="yellow"),
-                Text(said, style="bright_black"),
-            )
-        if len(live) > _MOST_LIVE:
-            table.add_row("", Text(f"and {len(live) - _MOST_LIVE} more", style="bright_black"))
-        return table
-
-    def _failed(self) -> RenderableType:
-        if not self._failures:
-            return Text("", end="")
-        ordered = sorted(self._failures.values(), reverse=True)
-        text = Text()
-        for count, error in ordered[:_MOST_FAILURES]:
-            text.append(f"✗ {count:>4} x  ", style="red")
-            text.append(f"{error[: self._console.width - 16]}\n")
-        return text
-
-    def _foot(self, record: RunRecord, now: datetime) -> Text:
-        """What holds the rest up, and what the user should know."""
-        text = Text(style="bright_black")
-        if self._state is not None and record.id in self._state.runs:
-            for name, group in record.groups.items():
-                if group.waiting:
-                    cell = next(group.ready(now), None) or min(group.due, default=0)
-                    blockers = explain(self._state, TaskKey(record.id, name, cell), now)
-                    text.append(f"{name}: {plural(group.waiting, 'waits', 'wait')}")
-                    text.append(f" — {blockers[0].text}\n" if blockers else "\n")
-        if self._note:
-            text.append(f"{self._note}\n", style="bold yellow")
-        return text
-
-
-def _bar(record: RunRecord) -> RenderableType:
-    summary = summarize(record)
-    table = Table.grid(padding=(0, 1))
-    table.add_row(
-        ProgressBar(total=max(1, summary.total), completed=summary.final, width=40),
-        f"{summary.final:,}/{summary.total:,}",
-        Text(f"{seconds(summary.remaining)} left" if summary.remaining else "", style="bright_black"),
-    )
-    counts = Text()
-    for state, count in summary.counts.items():
-        if count:
-            counts.append(f"{count:,} {state.name.lower()}  ", style=STYLES[state])
-    return Group(table, counts)
+def _remember(event: Exited | Lost | Refused, scene: Scene) -> None:
+    """Count a failure with its kind."""
+    if scene.record.groups[event.task.step].state(event.task.cell) is TaskState.FAILED:
+        error = event.exit.error if isinstance(event, Exited) else event.reason
+        mark = fingerprint(error, event.exit.traceback if isinstance(event, Exited) else "")
+        count, first = scene.failures.get(mark, (0, error))
+        scene.failures[mark] = (count + 1, first)

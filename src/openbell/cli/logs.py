@@ -15,7 +15,7 @@ from openbell.cli.words import task_label
 from openbell.core.model import AttemptKey
 from openbell.core.states import TaskState
 from openbell.errors import NotFound
-from openbell.executors.process.files import attempt_folder
+from openbell.executors.process.files import AttemptFiles
 from openbell.store.protocol import Store
 
 _LOOK = 0.2  # seconds between looks at a log that is followed
@@ -44,11 +44,11 @@ def logs(target: str, follow: bool, tail: int | None, failed: bool, project: str
     for key in keys[:_MOST]:
         if len(keys) > 1:
             click.secho(f"── {task_label(wanted.record.run.pipeline, key.task)} #{key.attempt}", bold=True)
-        folder = attempt_folder(setting.workspace.attempts, key)
+        files = AttemptFiles(setting.workspace.attempts, key)
         if follow and len(keys) == 1:
-            _follow(store, key, folder)
+            _follow(store, key, files)
         else:
-            _print(folder, tail)
+            _print(files, tail)
     if len(keys) > _MOST:
         click.echo(f"and {len(keys) - _MOST} more; name one, for example {target}", err=True)
 
@@ -60,14 +60,8 @@ def _keys(store: Store, wanted: Target, *, failed: bool) -> Iterator[AttemptKey]
             yield info.key
 
 
-def _pieces(folder: Path) -> list[Path]:
-    """The parts of a log in order: while it is written, its tail is in two segments that take turns."""
-    segments = [folder / name for name in ("log.0", "log.1") if (folder / name).exists()]
-    return [folder / "log", *sorted(segments, key=lambda path: path.stat().st_mtime)]
-
-
-def _print(folder: Path, tail: int | None) -> None:
-    lines: Iterator[str] = (line for piece in _pieces(folder) if piece.exists() for line in _lines(piece))
+def _print(files: AttemptFiles, tail: int | None) -> None:
+    lines: Iterator[str] = (line for piece in files.log_pieces if piece.exists() for line in _lines(piece))
     for line in deque(lines, maxlen=tail) if tail is not None else lines:
         click.echo(line, nl=False)
 
@@ -77,12 +71,12 @@ def _lines(path: Path) -> Iterator[str]:
         yield from file
 
 
-def _follow(store: Store, key: AttemptKey, folder: Path) -> None:
+def _follow(store: Store, key: AttemptKey, files: AttemptFiles) -> None:
     """Print what is there and what comes, until the attempt has ended."""
     positions: dict[str, int] = {}
     while True:
         ended = any(info.key == key and info.ended_at for info in store.attempts(key.run))
-        for piece in _pieces(folder):
+        for piece in files.log_pieces:
             if not piece.exists():
                 continue
             with piece.open("rb") as file:

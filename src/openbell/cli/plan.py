@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from openbell.cli.run import EXECUTORS, load_for, parse_dates, parse_values
+from openbell.cli.choosing import EXECUTORS, load_for, parse_dates, parse_values
 from openbell.cli.setting import Setting
 from openbell.cli.words import plural, seconds, size
 from openbell.config.load import Loaded, Overrides

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
+from openbell.cli.carry import carry_out, choose_view
 from openbell.cli.ending import show_ending
 from openbell.cli.lines import Lines
-from openbell.cli.run import carry_out, choose_view
 from openbell.cli.setting import Setting, actor
 from openbell.cli.targets import find
 from openbell.core.requests import CancelTasks, Only, RetryTasks
@@ -40,7 +40,7 @@ def retry(target: str, only: str, verbose: bool, project: str, output: str) -> i
     store = setting.past()
     wanted = find(store, target)
     request = RetryTasks(wanted.record.id, Only(only), wanted.step, wanted.cell, actor())
-    ending = carry_out(setting, store, request, choose_view(output, verbose=verbose))
+    ending = carry_out(setting, store, request, choose_view(setting, store, output, verbose=verbose))
     if ending.answer is not None and not ending.answer.accepted:
         click.echo(f"{wanted.record.id}: {ending.answer.message}", err=True)
         return ExitCode.OK
@@ -59,7 +59,7 @@ def cancel(target: str, project: str) -> int:
     store = setting.past()
     wanted = find(store, target)
     request = CancelTasks(wanted.record.id, wanted.step, wanted.cell, actor())
-    ending = carry_out(setting, store, request, Lines(), patient=False)
+    ending = carry_out(setting, store, request, Lines(setting.vitals), patient=False)
     message = ending.answer.message if ending.answer else "asked"
     click.echo(f"{target}: {message}")
     return ExitCode.OK

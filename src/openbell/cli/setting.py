@@ -9,14 +9,19 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from openbell.clock import SystemClock
 from openbell.config.project import Project, load_project, locate
-from openbell.doorbell import Doorbell
 from openbell.engine.workspace import Workspace
 from openbell.errors import NotFound
-from openbell.executors.protocol import Executor
-from openbell.store.protocol import Store
+
+if TYPE_CHECKING:
+    from openbell.core.model import AttemptKey
+    from openbell.doorbell import Doorbell
+    from openbell.executors.process.vitals import Vitals
+    from openbell.executors.protocol import Executor
+    from openbell.store.protocol import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,12 @@ class Setting:
             power=self.project.durability == "power",
         )
         return {"process": process}
+
+    def vitals(self, key: AttemptKey) -> Vitals:
+        """How an attempt is doing that runs on this machine."""
+        from openbell.executors.process.vitals import vitals
+
+        return vitals(self.workspace.attempts, key)
 
     @property
     def slots(self) -> int:

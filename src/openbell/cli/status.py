@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from openbell.cli.setting import Setting
-from openbell.cli.words import plural, seconds, task_label
+from openbell.cli.words import condition, plural, seconds, task_label
 from openbell.core.state import RunRecord
 from openbell.core.states import RunState, TaskState
 from openbell.core.summary import Summary, summarize
@@ -70,9 +70,10 @@ def _show(record: RunRecord, summary: Summary, setting: Setting) -> None:
     if summary.remaining and record.state is RunState.ACTIVE:
         click.echo(f"  about {seconds(summary.remaining)} left")
     if summary.oldest is not None:
-        task, since = summary.oldest
+        key, since = summary.oldest
         age = seconds(setting.clock.now() - since)
-        click.echo(f"  oldest running: {task_label(record.run.pipeline, task)}, {age}")
+        how = condition(setting.vitals(key))
+        click.echo(f"  oldest running: {task_label(record.run.pipeline, key.task)}, {age} ({how})")
     if record.paused:
         click.echo(f"  resume: openbell run {record.run.pipeline.source or record.run.pipeline.name}")
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from openbell.core.matrix import label
 from openbell.core.model import Pipeline, TaskKey
+from openbell.executors.process.vitals import Vitals
 
 
 def task_label(pipeline: Pipeline, task: TaskKey) -> str:
@@ -45,6 +46,12 @@ def size(value: float) -> str:
             return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
         value /= 1000
     return f"{value:.1f} GB"
+
+
+def condition(vitals: Vitals) -> str:
+    """`last output: epoch 3; memory 120 MB`."""
+    said = f"last output: {vitals.said}" if vitals.said else "it has printed nothing"
+    return f"{said}; memory {size(vitals.memory)}"
 
 
 def moment(at: datetime | None) -> str:

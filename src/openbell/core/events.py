@@ -98,6 +98,8 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Resume:
+    """The brake of `Pause` is lifted."""
+
     at: datetime
     run: str
 
@@ -198,6 +200,8 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Exited:
+    """The attempt has ended. What that comes to (success, another try, failure) follows from its exit."""
+
     at: datetime
     task: TaskKey
     attempt: int
@@ -244,6 +248,8 @@ class Unreachable:
 
 @dataclass(frozen=True, slots=True)
 class Reached:
+    """The place where it runs answers again."""
+
     at: datetime
     task: TaskKey
     attempt: int

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 
 from openbell.core.gates import GATES, Blocker, Scope, hopeless, slots
 from openbell.core.model import TaskKey
 from openbell.core.resources import Usage
-from openbell.core.state import State
+from openbell.core.state import RunRecord, State
 from openbell.core.states import TaskState
 
 
@@ -28,3 +29,15 @@ def explain(state: State, task: TaskKey, now: datetime) -> tuple[Blocker, ...]:
     if blocker := slots(scope):
         blockers.append(blocker)
     return tuple(blockers)
+
+
+def bottlenecks(state: State, record: RunRecord, now: datetime) -> Iterator[tuple[str, Blocker]]:
+    """For each step that is held up: its name, and what keeps its next task from starting."""
+    for name, group in record.groups.items():
+        if group.waiting:
+            cell = next(group.ready(now), None)
+            if cell is None:
+                cell = min(group.due, key=group.due.__getitem__, default=0)
+            blockers = explain(state, TaskKey(record.id, name, cell), now)
+            if blockers:
+                yield name, blockers[0]

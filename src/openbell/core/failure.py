@@ -31,8 +31,13 @@ def complaint(tail: str) -> Complaint:
         )
         if _EXCEPTION.match(lines[end]):
             return Complaint(lines[end][:_LONGEST_LINE], "\n".join(lines[: end + 1])[-_LONGEST_TRACEBACK:])
-    said = [line.strip() for line in tail.splitlines() if line.strip()]
-    return Complaint(said[-1][:_LONGEST_LINE] if said else "", "")
+    return Complaint(last_line(tail), "")
+
+
+def last_line(tail: str) -> str:
+    """The last line of a log that says something."""
+    said = (line.strip() for line in reversed(tail.splitlines()))
+    return next((line for line in said if line), "")[:_LONGEST_LINE]
 
 
 def fingerprint(error: str, traceback: str) -> str:

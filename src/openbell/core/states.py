@@ -21,9 +21,13 @@ class TaskState(IntEnum):
     STOPPING = 3
     """A stop was asked for; the end is not confirmed yet, so the slot is still taken."""
     SUCCEEDED = 4
+    """The last attempt ended by itself with exit status 0. Nothing leads out of this."""
     FAILED = 5
+    """No try is left, or its kind of failure is not retried."""
     CANCELLED = 6
+    """Somebody, a closed window, an interrupt or `max_failures` ended it, or kept it from starting."""
     SKIPPED = 7
+    """What it needs cannot come any more; it never started."""
 
     @property
     def final(self) -> bool:
@@ -82,6 +86,7 @@ class FailureKind(StrEnum):
     EXIT = "exit"
     """It ran and ended badly: exit code, signal, memory. (Exit code 2.)"""
     TIMEOUT = "timeout"
+    """It ran longer than it may."""
     LOST = "lost"
     """Its supervisor died and took the outcome along."""
 
@@ -96,7 +101,9 @@ class StopReason(StrEnum):
     WINDOW = "window"
     """The time window of the step has closed."""
     TIMEOUT = "timeout"
+    """It ran longer than it may."""
     START_TIMEOUT = "start_timeout"
+    """It took longer to begin than it may."""
     MEMORY = "memory"
     """It passed its memory cap."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from openbell.core.model import TaskKey
+from openbell.core.model import AttemptKey
 from openbell.core.state import RunRecord
 from openbell.core.states import FailureKind, RunState, TaskState
 from openbell.errors import ExitCode
@@ -24,7 +24,7 @@ class Summary:
     mean_seconds: float
     remaining: timedelta | None
     """Estimate of the time to the end; None before the first task has ended."""
-    oldest: tuple[TaskKey, datetime] | None
+    oldest: tuple[AttemptKey, datetime] | None
 
     @property
     def final(self) -> int:
@@ -40,7 +40,7 @@ def summarize(record: RunRecord) -> Summary:
     counts = {state: record.count(state) for state in TaskState}
     oldest = min(
         (
-            (live.since, TaskKey(record.id, name, cell))
+            (live.since, AttemptKey(record.id, name, cell, live.attempt))
             for name, group in record.groups.items()
             for cell, live in group.live.items()
         ),
