@@ -1,0 +1,29 @@
+"""`python -m benchmarks [NAME ...]`: measure, and print a table."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+
+from benchmarks import cold, latency, preload, scale, tasks
+from benchmarks.figures import Figure, machine, show
+
+ALL: dict[str, Callable[[], Iterator[Figure]]] = {
+    "tasks": tasks.measure,
+    "latency": latency.measure,
+    "cold": cold.measure,
+    "scale": scale.measure,
+    "preload": preload.measure,
+}
+
+
+def main(wanted: list[str]) -> None:
+    unknown = set(wanted) - set(ALL)
+    if unknown:
+        sys.exit(f"no benchmark {', '.join(sorted(unknown))}; there are {', '.join(ALL)}")
+    print(f"{machine()}\n")
+    show(figure for name in wanted or ALL for figure in ALL[name]())
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
