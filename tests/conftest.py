@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -13,9 +12,8 @@ settings.load_profile("openbell")
 
 
 @pytest.fixture(autouse=True)
-def plain_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test depends on variables of whoever runs it."""
     for name in list(os.environ):
         if name.startswith(("OPENBELL_", "DH_", "SIMULATION_")):
             monkeypatch.delenv(name)
-    yield

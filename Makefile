@@ -1,0 +1,53 @@
+# make demo   a real sweep on this machine, from nothing, ending with its report
+# make test   every test that can pass here
+# make check  lint, format, types, import floors
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test fast check format bench docs clean
+
+demo: $(VENV)/.installed
+	@test -e demo/momentum.yaml || $(BIN)/openbell init demo --template sweep-demo
+	cd demo && ../$(BIN)/openbell run momentum.yaml
+	@cd demo && ../$(BIN)/openbell report momentum --output momentum.html
+	@echo "the report: demo/momentum.html"
+
+test: $(VENV)/.developing
+	$(BIN)/python -m pytest
+
+fast: $(VENV)/.developing
+	$(BIN)/python -m pytest -m "not slow"
+
+check: $(VENV)/.developing
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.developing
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.developing
+	$(BIN)/python -m benchmarks
+
+docs: $(VENV)/.developing
+	$(BIN)/python docs/generate.py
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "openbell needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V). Name another: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: $(VENV)/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/.developing: $(VENV)/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	@touch $@ $(VENV)/.installed
+
+clean:
+	rm -rf $(VENV) demo build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
