@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import sys
 
@@ -32,6 +33,8 @@ def carry_out(
     setting: Setting, store: Store, request: Request, view: View, *, patient: bool = True
 ) -> Ending:
     """Carry a request to its end, leading or following."""
+    gc.freeze()  # what has been imported stays
+    gc.enable()  # from here on it may take days
     conductor = Conductor(
         workspace=setting.workspace,
         store=store,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -35,7 +36,7 @@ def logs(target: str, follow: bool, tail: int | None, failed: bool, project: str
 
     TARGET is RUN, RUN/STEP, RUN/STEP/CELL or RUN/STEP/CELL#ATTEMPT.
     """
-    setting = Setting.of(Path(project))
+    setting = Setting.of_the_past(Path(project))
     store = setting.past()
     wanted = find(store, target)
     keys = list(_keys(store, wanted, failed=failed))
@@ -73,6 +74,7 @@ def _lines(path: Path) -> Iterator[str]:
 
 def _follow(store: Store, key: AttemptKey, files: AttemptFiles) -> None:
     """Print what is there and what comes, until the attempt has ended."""
+    gc.enable()  # this may take days
     positions: dict[str, int] = {}
     while True:
         ended = any(info.key == key and info.ended_at for info in store.attempts(key.run))

@@ -26,7 +26,7 @@ def report(target: str, output: str | None, opened: bool, project: str) -> None:
     """
     from openbell.report.build import build
 
-    store = Setting.of(Path(project)).past()
+    store = Setting.of_the_past(Path(project)).past()
     record = find(store, target).record
     info = store.info(record.id)
     assert info is not None

@@ -38,7 +38,7 @@ def runs() -> None:
 @_OUTPUT
 def ls(name: str | None, limit: int, project: str, output: str) -> None:
     """List runs, newest first; with NAME, those of one pipeline."""
-    store = Setting.of(Path(project)).past()
+    store = Setting.of_the_past(Path(project)).past()
     found = store.runs(name, limit)
     if output == "json":
         click.echo(json.dumps([_run_json(info) for info in found], ensure_ascii=False))
@@ -68,7 +68,7 @@ def show(target: str, project: str, output: str) -> None:
 
     TARGET is RUN, RUN/STEP or RUN/STEP/CELL; without a number, the newest run of the name.
     """
-    store = Setting.of(Path(project)).past()
+    store = Setting.of_the_past(Path(project)).past()
     wanted = find(store, target)
     if output == "json":
         click.echo(json.dumps(_as_json(store, wanted), ensure_ascii=False))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from openbell.clock import SystemClock
-from openbell.config.project import Project, load_project, locate
+from openbell.config.project import Project, load_project, locate, whereabouts
 from openbell.engine.workspace import Workspace
 from openbell.errors import NotFound
 
@@ -35,7 +35,15 @@ class Setting:
     @classmethod
     def of(cls, place: Path) -> Setting:
         """The project of a file or folder."""
-        project = load_project(locate(place), os.environ)
+        return cls._in(load_project(locate(place), os.environ))
+
+    @classmethod
+    def of_the_past(cls, place: Path) -> Setting:
+        """The project of a file or folder, for commands that only look at what has run."""
+        return cls._in(whereabouts(locate(place), os.environ))
+
+    @classmethod
+    def _in(cls, project: Project) -> Setting:
         return cls(project, Workspace(project.state or project.folder / ".openbell"), SystemClock())
 
     def store(self) -> Store:

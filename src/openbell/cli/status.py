@@ -31,7 +31,7 @@ def status(project: str, output: str) -> int:
     Exit code 0 when an engine leads and all is well, 1 when something has failed or is stuck, 3 when
     no engine leads.
     """
-    setting = Setting.of(Path(project))
+    setting = Setting.of_the_past(Path(project))
     store = setting.past()
     leader = holder(setting.workspace.lock)
     open_runs = [info for info in store.runs(limit=1000) if not info.state.final]

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from openbell.config.document import Document
 from openbell.config.document import Path as Place
+from openbell.config.expand import beside
 from openbell.config.findings import Finding, Severity, nearest
 from openbell.core.matrix import Axis
 from openbell.core.render import AUTOMATIC
@@ -164,14 +165,6 @@ class Draft:
                 self.fault("OB122", f"`{name}` is set by openbell itself", (*path, name), key=True)
             elif "=" in name:
                 self.fault("OB118", f"`{name}` cannot be the name of a variable", (*path, name), key=True)
-
-
-def beside(folder: Path, text: str) -> Path:
-    """A path that a file of this folder names: absolute, from a home (`~`), or relative to the folder."""
-    try:
-        return folder / Path(text).expanduser()
-    except RuntimeError:  # nobody of that name
-        return folder / text
 
 
 def partition_axis(name: str, count: int) -> Axis:

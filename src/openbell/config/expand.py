@@ -1,9 +1,13 @@
-"""`${VAR}` and `${VAR:-default}` in values; `$${` stands for `${`. A value is never expanded twice."""
+"""What texts in a file stand for: `${VAR}` and `${VAR:-default}`, and paths beside the file.
+
+`$${` stands for `${`. A value is never expanded twice.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 _REFERENCE = re.compile(
     r"\$(?P<escaped>\$\{)|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}"
@@ -31,3 +35,11 @@ def references(text: str) -> Iterator[tuple[str, str | None]]:
     for match in _REFERENCE.finditer(text):
         if not match["escaped"]:
             yield match["name"], match["default"]
+
+
+def beside(folder: Path, text: str) -> Path:
+    """A path that a file of this folder names: absolute, from a home (`~`), or relative to the folder."""
+    try:
+        return folder / Path(text).expanduser()
+    except RuntimeError:  # nobody of that name
+        return folder / text

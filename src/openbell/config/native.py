@@ -8,7 +8,8 @@ from datetime import date, timedelta
 from typing import Any
 
 from openbell.config.document import Path as Place
-from openbell.config.draft import Draft, beside, partition_axis
+from openbell.config.draft import Draft, partition_axis
+from openbell.config.expand import beside
 from openbell.config.shapes import DatesShape, PipelineShape, RetryShape, SharedShape, StepShape
 from openbell.config.wiring import check_needs, check_templates
 from openbell.config.worker import check_python

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from openbell.config.document import read
-from openbell.config.draft import Draft, beside
+from openbell.config.document import Document, read
+from openbell.config.expand import beside, expand
 from openbell.config.findings import Finding, in_order, nearest, reject
-from openbell.config.native import keeps
-from openbell.config.reading import fit, resolve_references
-from openbell.config.shapes import ProjectShape, SharedShape
 from openbell.errors import NotFound
+
+if TYPE_CHECKING:
+    from openbell.config.draft import Draft
+    from openbell.config.shapes import ProjectShape, SharedShape
 
 FILE = "openbell.yaml"
 FOLDER = "pipelines"
@@ -59,12 +61,15 @@ def locate(start: Path) -> Path:
 
 def load_project(folder: Path, environ: Mapping[str, str]) -> Project:
     """The project of this folder. Raises `ConfigError` with every finding of its file."""
-    path = folder / FILE
-    if not path.is_file():
+    from openbell.config.draft import Draft
+    from openbell.config.native import keeps
+    from openbell.config.reading import fit, resolve_references
+    from openbell.config.shapes import ProjectShape
+
+    document = _document(folder)
+    if document is None:
         return Project(folder)
-    document = read(path)
-    if document.root is not None and document.root.value is None:
-        document.root.value = {}  # an empty file marks the folder
+    path = document.path
     unset = resolve_references(document, environ, keeps)
     fitting = fit(document, ProjectShape, unset)
     if fitting is None:
@@ -74,6 +79,37 @@ def load_project(folder: Path, environ: Mapping[str, str]) -> Project:
     if draft.stand_ins or any(finding.fatal for finding in document.findings):
         raise reject(path, in_order(document.findings))
     return project
+
+
+def whereabouts(folder: Path, environ: Mapping[str, str]) -> Project:
+    """Where the state and the store of this folder's project are, and nothing else.
+
+    What has run can be looked at whatever has become of the file since, and at once: the shapes take
+    100 ms to import. Raises as `load_project` does when not even that much is plain.
+    """
+    document = _document(folder)
+    if document is None:
+        return Project(folder)
+    entries = document.root.entries if document.root is not None else {}
+    found = {key: entries[key].value for key in ("state", "store") if key in entries}
+    try:
+        state, store = (expand(found[key], environ) if key in found else None for key in ("state", "store"))
+    except (KeyError, TypeError):
+        return load_project(folder, environ)
+    if document.root is None:
+        return load_project(folder, environ)
+    return Project(folder, store=store, state=beside(folder, state) if state else None)
+
+
+def _document(folder: Path) -> Document | None:
+    """The project's file as read; None without one."""
+    path = folder / FILE
+    if not path.is_file():
+        return None
+    document = read(path)
+    if document.root is not None and document.root.value is None:
+        document.root.value = {}  # an empty file marks the folder
+    return document
 
 
 def _project(draft: Draft, folder: Path, shape: ProjectShape) -> Project:

@@ -13,7 +13,6 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-import stamina
 
 from openbell.core.events import Answer, Event
 from openbell.core.model import TaskKey
@@ -188,6 +187,8 @@ class SqlStore:
     @contextmanager
     def _write(self) -> Iterator[sa.Connection]:
         """A transaction that waits for its turn; locked for too long or broken: `StoreError`."""
+        import stamina  # 20 ms, for writers only
+
         try:
             for attempt in stamina.retry_context(on=is_locked, attempts=None, timeout=_PATIENCE):
                 with attempt:
