@@ -156,8 +156,8 @@ def judge(folder: Path, *, shims_were_killed: bool) -> None:
     told: dict[tuple[int, int], list[str]] = defaultdict(list)
     for line in (folder / "ledger").read_text().splitlines():
         if line != "after":
-            word, cell, attempt, _ = line.split()
-            told[int(cell), int(attempt)].append(word)
+            word, number, attempt, _ = line.split()
+            told[int(number), int(attempt)].append(word)
     assert not [key for key, words in told.items() if "OVERLAP" in words], "two attempts at the same time"
     assert not [key for key, words in told.items() if words.count("start") > 1], "an attempt was begun twice"
     store = SqlStore(f"sqlite:///{folder}/.openbell/openbell.db")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -28,7 +29,7 @@ def ask(world: World, request: Request, run: str = RUN) -> Answer:
     return answer
 
 
-def ended(*codes: int, **keys: object) -> World:
+def ended(*codes: int, **keys: Any) -> World:
     """A closed run of one step whose cells ended with these codes."""
     world = World(step(cells=len(codes)), slots=len(codes), **keys)
     world.act()
@@ -73,7 +74,7 @@ def test_an_unfinished_run_goes_on_without_trying_again_what_failed() -> None:
     world.end(1)
     world.apply(Requested(NOW, "h", HaltRun(RUN, "leaving"), RUN))
     world.act()
-    assert world.record.state is RunState.PAUSED
+    assert world.record.paused
     ask(world, Submit(world.record.run.pipeline, "digest"))
     assert world.record.state is RunState.ACTIVE
     assert world.states() == "FsW"

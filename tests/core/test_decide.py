@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, time, timedelta
 
 import pytest
@@ -27,7 +28,7 @@ from openbell.errors import ExitCode
 from tests.builders import NOW, RUN, World, later, pipeline, step
 
 
-def started(events: list[object]) -> list[str]:
+def started(events: Sequence[object]) -> list[str]:
     """`a0#1`: cell 0 of step a, first attempt."""
     return [f"{e.task.step}{e.task.cell}#{e.attempt}" for e in events if isinstance(e, Start)]
 
@@ -180,7 +181,7 @@ def test_nothing_starts_on_a_full_disk() -> None:
     assert started(world.act()) == ["a0#1", "a1#1"]
 
 
-def stops(events: list[object]) -> list[StopReason]:
+def stops(events: Sequence[object]) -> list[StopReason]:
     return [event.reason for event in events if isinstance(event, Stop)]
 
 

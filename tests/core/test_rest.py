@@ -13,7 +13,7 @@ from openbell.core.durations import Durations
 from openbell.core.events import Exit, Exited
 from openbell.core.failure import complaint, fingerprint
 from openbell.core.failures import failure_groups
-from openbell.core.matrix import Axis, Matrix
+from openbell.core.matrix import Axis, Matrix, Scalar
 from openbell.core.model import AttemptKey, Command, Pipeline, Run, Step, TaskKey
 from openbell.core.render import environment, fields, query_name, render, values
 from openbell.core.states import FailureKind, TaskState
@@ -95,7 +95,7 @@ def test_failed_tasks_are_grouped_largest_first() -> None:
     assert [(group.count, group.error) for group in groups] == [(3, "bad 1"), (2, "disk full")]
 
 
-KNOWN = {"date": "2024-01-02", "k": 5, "params.days": 30, "x": "a{b}"}
+KNOWN: dict[str, Scalar] = {"date": "2024-01-02", "k": 5, "params.days": 30, "x": "a{b}"}
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,8 @@ moves = st.lists(
 def play(moves: list[tuple[str, int, TaskState, int]]) -> tuple[Group, list[TaskState], dict[int, datetime]]:
     """The group after these moves, and a model of it in plain lists."""
     group = Group(step(cells=SIZE))
-    states, due = [TaskState.WAITING] * SIZE, {}
+    states = [TaskState.WAITING] * SIZE
+    due: dict[int, datetime] = {}
     for kind, cell, state, number in moves:
         if kind == "all":
             source = TaskState(number)

@@ -6,6 +6,7 @@ import asyncio
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -21,7 +22,6 @@ from openbell.core.events import Reported, SpaceChanged
 from openbell.core.model import TaskKey
 from openbell.core.requests import CancelTasks, Submit
 from openbell.doorbell import Doorbell, ring
-from openbell.engine import space, workspace
 from openbell.engine.inbox import Inbox
 from openbell.engine.leader import Lead, holder
 from openbell.engine.space import SpaceWatch
@@ -124,7 +124,12 @@ def test_the_disk_is_looked_at_once_a_second_and_changes_are_told(
 ) -> None:
     free = [100]
     looks = []
-    monkeypatch.setattr(space.shutil, "disk_usage", lambda _: looks.append(1) or Usage(0, 0, free[0]))
+
+    def look(_: object) -> Usage:
+        looks.append(1)
+        return Usage(0, 0, free[0])
+
+    monkeypatch.setattr(shutil, "disk_usage", look)
     watch = SpaceWatch(tmp_path, floor=50)
     assert watch.check(NOW) is None
     free[0] = 10
@@ -151,7 +156,7 @@ def test_a_network_file_system_is_refused(
 ) -> None:
     folder = tmp_path / ".openbell"
     text = mounts.format(parent=tmp_path, folder=folder)
-    monkeypatch.setattr(workspace.Path, "read_text", lambda self, *a, **k: text)
+    monkeypatch.setattr(Path, "read_text", lambda self, *a, **k: text)
     with pytest.raises(ProjectError, match=f"network file system \\({kind}\\)"):
         Workspace(folder).create()
 

@@ -44,7 +44,7 @@ def test_returns_compound() -> None:
 
 def test_profits_add_up() -> None:
     curve = curve_of(pnl=[10, -30, 25])
-    assert curve.equity == (10, -20, 5)
+    assert list(curve.equity) == [10, -20, 5]
     assert curve.total == 5
     assert curve.drawdown == -30  # from 10 to -20
 
