@@ -266,6 +266,28 @@ def test_logs_follow_a_running_task(desk: Desk) -> None:
     finish(process)
 
 
+def test_logs_follow_a_run_through_the_tasks_that_start_later(desk: Desk) -> None:
+    desk.write(
+        "s.yaml",
+        "name: s\nconcurrency: 1\nsteps:\n  w:\n    run: [sh, -c, 'sleep 0.3; echo I am {i}; sleep 0.3']\n"
+        "    matrix: {i: [1, 2, 3]}\n    retry: {attempts: 2, delay: 100ms}\n",
+    )
+    process = desk.begin("run", "s.yaml")
+    desk.until(lambda: desk.run("status").code == 0)
+    outcome = desk.run("logs", "s", "-f", "-o", "json")
+    lines = [json.loads(line) for line in outcome.out.splitlines()]
+    assert lines == [{"task": f"s/1/w/{i}", "attempt": 1, "line": f"I am {i}"} for i in (1, 2, 3)]
+    finish(process)
+    headed = desk.run("logs", "s").out
+    assert headed == "".join(f"── i={i} #1\nI am {i}\n" for i in (1, 2, 3))
+
+
+def test_logs_as_json(ran: Desk) -> None:
+    lines = [json.loads(line) for line in ran.run("logs", "p/load/5", "-o", "json").out.splitlines()]
+    assert [line["line"] for line in lines] == ["loading 2012-10-31", "done 2012-10-31"]
+    assert {line["task"] for line in lines} == {"p/1/load/2012-10-31,2"}
+
+
 def test_why_tells_the_gate_the_time_and_what_waits(desk: Desk) -> None:
     desk.write(
         "s.yaml",

@@ -29,7 +29,7 @@ _MOST_VALUES = 8
 @click.command()
 @click.argument("pipeline")
 @click.option("--on", type=click.Choice(EXECUTORS), help="Where the tasks would run.")
-@click.option("--dates", help="Only these dates: A:B, or one.")
+@click.option("--dates", "--date", help="Only these dates: A:B, or one.")
 @click.option("--sample", type=click.IntRange(1), help="Only so many tasks of each step, spread evenly.")
 @click.option("--set", "values", multiple=True, metavar="KEY=VALUE", help="Set a key of the file.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text")

@@ -16,7 +16,7 @@ from openbell.errors import ExitCode
 @click.command()
 @click.argument("pipeline")
 @click.option("--on", type=click.Choice(EXECUTORS), help="Where the tasks run.")
-@click.option("--dates", help="Only these dates: A:B, or one.")
+@click.option("--dates", "--date", help="Only these dates: A:B, or one.")
 @click.option("--sample", type=click.IntRange(1), help="Only so many tasks of each step, spread evenly.")
 @click.option(
     "--set", "values", multiple=True, metavar="KEY=VALUE", help="Set a key of the file, e.g. concurrency=4."
@@ -24,7 +24,7 @@ from openbell.errors import ExitCode
 @click.option(
     "--only", type=click.Choice([only.value for only in Only]), help="Of a finished run, what to run again."
 )
-@click.option("--new", is_flag=True, help="A new run, even if one of this plan has succeeded.")
+@click.option("--new", "--force", is_flag=True, help="A new run, even if one of this plan has succeeded.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and leave.")
 @click.option("--verbose", is_flag=True, help="Every decision.")
 @click.option(
