@@ -28,8 +28,8 @@ def configuration() -> str:
         "",
         "<!-- made by docs/generate.py: edit the shapes in src/openbell/config instead -->",
         "",
-        "YAML 1.2. One file is one pipeline; `openbell.yaml` beside it, or above, holds what the pipelines of",
-        "a folder share. Unknown keys are errors, with the nearest name. Paths are relative to the folder of",
+        "YAML 1.2. One file is one pipeline; `openbell.yaml` beside it, or above, holds what the pipelines",
+        "of a folder share. Unknown keys are errors, with the nearest name. Paths are relative to the folder of",
         "the file that names them. Durations are `30s`, `10m`, `2h`, `1d`; sizes `500MB`, `8GB`.",
         "",
         "`${VAR}` and `${VAR:-default}` stand for environment variables, in values only; `$${` stands for",
@@ -43,7 +43,9 @@ def configuration() -> str:
         lines += [f"## {file[0].upper()}{file[1:]}", "", f"{inspect.getdoc(shape)}", ""]
         lines += ["| key | kind | default | |", "|---|---|---|---|"]
         for field in describe("", subject):
-            default = "required" if field.required else f"`{field.default}`" if field.default != "none" else ""
+            default = (
+                "required" if field.required else f"`{field.default}`" if field.default != "none" else ""
+            )
             kind = field.kind.replace("|", "\\|")
             lines.append(f"| `{field.path}` | {kind} | {default} | {field.text} |")
         lines.append("")
@@ -59,8 +61,8 @@ def states() -> str:
         "",
         "<!-- made by docs/generate.py: edit src/openbell/core instead -->",
         "",
-        "One task is one cell of a step of a run. `ready`, `blocked`, `retrying` and `scheduled` are no states:",
-        "they are WAITING plus its blockers.",
+        "One task is one cell of a step of a run. `ready`, `blocked`, `retrying` and `scheduled` are no",
+        "states: they are WAITING plus its blockers.",
         "",
         "```mermaid",
         "stateDiagram-v2",
@@ -77,9 +79,16 @@ def states() -> str:
     lines += ["## Gates", "", "Asked in this order; `openbell why` tells all that do not let through.", ""]
     lines += [f"- **{name}**: {_first(function)}" for name, function in _gates()]
     lines += ["- **not_before**: a retry waits for its time.", ""]
-    lines += ["## The journal", "", "Actions, which we decide:", "", *_classes(events, events.Action.__args__), ""]
-    lines += ["Facts, which the world reports:", "", *_classes(events, events.Fact.__args__), ""]
-    lines += ["## Requests", "", *_classes(requests, requests.Request.__args__), ""]
+    lines += [
+        "## The journal",
+        "",
+        "Actions, which we decide:",
+        "",
+        *_classes(events.Action.__args__),
+        "",
+    ]
+    lines += ["Facts, which the world reports:", "", *_classes(events.Fact.__args__), ""]
+    lines += ["## Requests", "", *_classes(requests.Request.__args__), ""]
     lines += ["## Exit codes", "", "| code | |", "|---|---|"]
     lines += [f"| {code.value} | {code.name.lower().replace('_', ' ')} |" for code in ExitCode]
     return "\n".join(lines) + "\n"
@@ -94,7 +103,7 @@ def _first(thing: object) -> str:
     return (inspect.getdoc(thing) or "").split("\n\n")[0].replace("\n", " ")
 
 
-def _classes(module: object, classes: tuple[type, ...]) -> list[str]:
+def _classes(classes: tuple[type, ...]) -> list[str]:
     own = [cls for cls in classes if "(" not in _first(cls) or not _first(cls).startswith(cls.__name__)]
     assert len(own) == len(classes), "an event has no docstring of its own"
     return [f"- `{cls.__name__}`: {_first(cls)}" for cls in classes]
