@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -73,3 +75,29 @@ def test_nothing_below_the_command_line_prints() -> None:
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
         ]
         assert "print" not in calls or path.name == "child.py", path
+
+
+def test_what_is_imported_is_installed_with_it() -> None:
+    """Every library that the code names stands in the dependencies, or in the extra of its room."""
+    project = tomllib.loads((SOURCE.parents[1] / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    for path in FILES:
+        room = path.relative_to(SOURCE).parts[0]
+        declared = project["dependencies"] + (extras["calendars"] if room == "refresh" else [])
+        known = {re.split(r"[ <>=]", one)[0].lower().replace(".", "_") for one in declared}
+        for name in _imported(path):
+            parts = name.lower().split(".")
+            assert {parts[0], "_".join(parts[:2])} & (known | {"pydantic_core"}), f"{path}: {name}"
+
+
+def _imported(path: Path) -> set[str]:
+    """Modules of others that are imported anywhere in a file."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        match node:
+            case ast.Import(names=names):
+                found |= {alias.name for alias in names}
+            case ast.ImportFrom(module=str(module), level=0):
+                found.add(module)
+    ours = {*sys.stdlib_module_names, "openbell"}
+    return {name for name in found if name.split(".")[0] not in ours}
