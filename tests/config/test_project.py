@@ -46,7 +46,7 @@ def test_without_a_file_there_are_defaults(tmp_path: Path) -> None:
         ("executors: {process: {}}", "slots", None),
         ("executors: {}", "log_cap", 16_000_000),
         ("executors: {process: {log_cap: 1MB}}", "log_cap", 1_000_000),
-        ("executors: {process: {log_cap: 1B}}", "log_cap", 1),
+        ("executors: {process: {log_cap: 64KB}}", "log_cap", 64_000),
         ("resources: {db: 4, memory: 2GB}", "pools", {"db": 4.0, "memory": 2 * 10**9}),
     ],
 )

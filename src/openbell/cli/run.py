@@ -24,7 +24,7 @@ from openbell.errors import ExitCode
 @click.option(
     "--only", type=click.Choice([only.value for only in Only]), help="Of a finished run, what to run again."
 )
-@click.option("--new", "--force", is_flag=True, help="A new run, even if one of this plan has succeeded.")
+@click.option("--new", is_flag=True, help="A new run, even if one of this plan has succeeded.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and leave.")
 @click.option("--verbose", is_flag=True, help="Every decision.")
 @click.option(

@@ -122,6 +122,16 @@ def _checked(kind: Kind, value: Any, name: str) -> Any:
         raise wrong(context["code"], context["text"], context["help"], (name,)) from None
 
 
+def _log_cap(value: Any) -> int:
+    size: int = _SIZE.check(value)
+    if size < _LEAST_LOG:
+        raise wrong("OB104", f'must be 64KB or more, not "{value}"')
+    return size
+
+
+_LEAST_LOG = 64_000  # bytes
+
+
 def _axis_kind(value: Any) -> str:
     if isinstance(value, dict):
         return "dates"
@@ -315,7 +325,9 @@ class ProcessShape(Shape):
     slots: Annotated[int, whole(1, 10_000)] | None = Field(
         None, description="Tasks at once. Default: the cores."
     )
-    log_cap: Size | None = Field(None, description="Bytes kept of a task's log. Default 16MB.")
+    log_cap: Annotated[int, Kind(_log_cap, _SIZE.schema, "64KB", "size")] | None = Field(
+        None, description="What is kept of a task's log, 64KB or more. Default 16MB."
+    )
 
 
 class ExecutorsShape(Shape):

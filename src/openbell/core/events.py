@@ -153,7 +153,7 @@ class Exit:
     started: bool = True
     """False: the program never ran (no such file, not executable)."""
     stopped: StopReason | None = None
-    """The stop that ended it. None when it ended by itself, even if a stop was on its way."""
+    """The stop that it was asked to end by. None when it had ended before the stop reached it."""
     error: str = ""
     """One line: the last exception, the signal, what the system said."""
     traceback: str = ""

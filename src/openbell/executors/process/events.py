@@ -12,7 +12,7 @@ from typing import Any
 LONGEST_LINE = 64 * 1024
 """Bytes of one event; a longer one is cut and kept as log text."""
 
-_MOST = 16 * 1024 * 1024  # bytes of events of one attempt that are read at all
+_MOST = 16 * 1024 * 1024  # bytes of events of one attempt that are read at once
 _TOPICS = ("log", "metric", "progress", "result")
 
 
@@ -27,11 +27,33 @@ class Said:
 
 
 def read_events(path: Path, start: int) -> Iterator[Said]:
-    """The complete events behind position `start`."""
+    """The complete events behind position `start`; of a flood, the beginning."""
+    yield from _read(path, start, _MOST)
+
+
+def read_result(path: Path) -> dict[str, Any]:
+    """What the worker has reported as its result, later values over earlier ones.
+
+    Of a flood the beginning and the end are searched.
+    """
+    try:
+        size = path.stat().st_size
+    except OSError:
+        return {}
+    spans = [(0, size)] if size <= 2 * _MOST else [(0, _MOST), (size - _MOST, size)]
+    found: dict[str, Any] = {}
+    for start, end in spans:
+        for said in _read(path, start, end):
+            if said.topic == "result":
+                found |= said.data
+    return found
+
+
+def _read(path: Path, start: int, end: int) -> Iterator[Said]:
     try:
         with path.open("rb") as file:
             file.seek(start)
-            data = file.read(max(0, _MOST - start))
+            data = file.read(max(0, end - start))
     except OSError:
         return
     position = start

@@ -29,6 +29,7 @@ from openbell.executors.protocol import Brief, Orphan, Report
 _AUDIT = 30.0  # seconds between looks at attempts of which nothing is heard
 _SOON = 0.05  # seconds until the next look where the kernel gives no notice
 _NO_ROOM = 5.0  # seconds to wait when the machine cannot fork
+_ALMOST = 0.9  # of the time that a start may take: then nobody's word is waited for any more
 _MOST_REPORTS = 10_000  # events of one attempt that go into the journal
 
 
@@ -53,6 +54,7 @@ class _Zygote:
     """A zygote and the attempts that it has been asked for. A warm one is not ready at once."""
 
     spawner: Spawner
+    warm: bool
     asked: set[AttemptKey] = field(default_factory=set)
     waiting: list[dict[str, Any]] = field(default_factory=list)
     ready: bool = False
@@ -97,7 +99,7 @@ class ProcessExecutor:
         for attempt in self._attempts.values():
             self._unwatch(attempt)
         for zygote in self._zygotes.values():
-            zygote.spawner.close()
+            zygote.spawner.close(kill=not zygote.ready)
         self._zygotes.clear()
         if self._audit is not None:
             self._audit.cancel()
@@ -115,6 +117,8 @@ class ProcessExecutor:
             zygote.spawner.spawn(spec)
         else:
             zygote.waiting.append(spec)
+        if limit := brief.step.start_timeout:
+            self._loop.call_later(limit.total_seconds() * _ALMOST, self._rung, str(key))
         self._keep_auditing()
 
     def _spec(self, brief: Brief, files: AttemptFiles) -> dict[str, Any]:
@@ -161,7 +165,7 @@ class ProcessExecutor:
 
             python = brief.python if preload else None
             spawner = Spawner(self._folder, hear, python=python, preload=preload, env=env)
-            zygote = self._zygotes[name] = _Zygote(spawner)
+            zygote = self._zygotes[name] = _Zygote(spawner, warm=bool(preload))
         return zygote
 
     def _heard(self, name: Any, message: dict[str, Any] | None) -> None:
@@ -170,6 +174,8 @@ class ProcessExecutor:
         match message:
             case None:
                 del self._zygotes[name]
+                for spec in zygote.waiting:
+                    self._never_ready(spec["id"], zygote)
                 for key in zygote.asked:
                     self._investigate(str(key))
             case {"ready": True}:
@@ -180,19 +186,27 @@ class ProcessExecutor:
             case {"ready": False, "module": module, "error": error}:
                 del self._zygotes[name]
                 zygote.spawner.close()
-                for key in zygote.asked:
-                    self._refuse(key, f"preload of {module!r}: {error}", counted=True)
-            case {"id": attempt, "error": error}:
-                zygote.asked.discard(self._attempts[attempt].key)
-                self._refuse(self._attempts[attempt].key, error, counted=False)
-            case {"id": attempt, "pid": pid}:
-                if known := self._attempts.get(attempt):
-                    zygote.asked.discard(known.key)
-                    self._follow(known, pid)
+                for spec in zygote.waiting:
+                    self._refuse(spec["id"], f"preload of {module!r}: {error}", counted=True)
+            case {"id": attempt} if known := self._attempts.get(attempt):
+                zygote.asked.discard(known.key)
+                if "error" in message:
+                    self._refuse(attempt, message["error"], counted=False)
+                else:
+                    self._follow(known, message["pid"])
 
-    def _refuse(self, key: AttemptKey, reason: str, *, counted: bool) -> None:
-        wait = 0.0 if counted else _NO_ROOM
-        self._tell(Refused(self._clock.now(), key.task, key.attempt, reason, counted, wait))
+    def _never_ready(self, name: str, zygote: _Zygote) -> None:
+        """A zygote has died before it took any request. A bare one has been killed; a warm one may always."""
+        how = zygote.spawner.ended
+        self._refuse(name, f"its interpreter has ended before it was ready ({how})", counted=zygote.warm)
+
+    def _refuse(self, name: str, reason: str, *, counted: bool) -> None:
+        """Nothing of this attempt has begun, and nothing will."""
+        attempt = self._attempts.get(name)
+        if attempt is not None:
+            key, wait = attempt.key, 0.0 if counted else _NO_ROOM
+            self._forget(attempt)
+            self._tell(Refused(self._clock.now(), key.task, key.attempt, reason, counted, wait))
 
     # ── following ────────────────────────────────────────────────────────────────────────────
 
@@ -241,6 +255,8 @@ class ProcessExecutor:
 
     def _reports(self, attempt: _Attempt) -> None:
         """Pass on what the worker has said since; of a flood, the beginning."""
+        if attempt.reports > _MOST_REPORTS:
+            return
         key, now = attempt.key, self._clock.now()
         for said in read_events(attempt.files.events, attempt.heard):
             attempt.heard = said.end
@@ -268,7 +284,7 @@ class ProcessExecutor:
         self._end(attempt, record)
 
     def _end(self, attempt: _Attempt, record: dict[str, Any]) -> None:
-        self._attempts.pop(str(attempt.key), None)
+        self._forget(attempt)
         key = attempt.key
         if record.get("stopped") == "terminated":
             at = datetime.fromtimestamp(record["at"], UTC)
@@ -301,11 +317,11 @@ class ProcessExecutor:
             elif not ours:
                 self._rejoin(attempt)
             elif attempt.files.take_claim():
-                self._attempts.pop(name)
+                self._forget(attempt)
                 key, reason = attempt.key, "it had not begun when its engine ended"
                 self._tell(Refused(self._clock.now(), key.task, key.attempt, reason, counted=False))
             elif sweep(attempt.key, attempt.files.claim()):
-                self._attempts.pop(name)
+                self._forget(attempt)
                 reason = "its supervisor died, and what was left of it has been ended"
                 self._tell(Lost(self._clock.now(), attempt.key.task, attempt.key.attempt, reason))
             else:
@@ -350,6 +366,14 @@ class ProcessExecutor:
         attempt.stop = (reason, grace.total_seconds())
         if attempt.shim is not None:
             self._signal(attempt)
+            return
+        for zygote in self._zygotes.values():
+            left = [spec for spec in zygote.waiting if spec["id"] != str(key)]
+            if zygote.warm and len(left) < len(zygote.waiting):  # an import may take for ever
+                zygote.waiting = left
+                zygote.asked.discard(key)
+                told = f"stopped ({reason.value}) while its modules were being imported"
+                self._refuse(str(key), told, counted=reason is StopReason.START_TIMEOUT)
 
     def _signal(self, attempt: _Attempt) -> None:
         """Tell the shim why, then wake it. One without a start to its name is told when it has one."""
@@ -367,6 +391,10 @@ class ProcessExecutor:
 
     def settle(self, key: AttemptKey) -> None:
         AttemptFiles(self._root, key).tidy()
+
+    def _forget(self, attempt: _Attempt) -> None:
+        self._unwatch(attempt)
+        self._attempts.pop(str(attempt.key), None)
 
     def _unwatch(self, attempt: _Attempt) -> None:
         if attempt.watch is not None:
@@ -387,8 +415,3 @@ def _own_python() -> str:
     import sys
 
     return sys.executable
-
-
-def available() -> bool:
-    """Whether this platform has all that supervision needs (elsewhere some promises are weaker)."""
-    return kernel.LINUX

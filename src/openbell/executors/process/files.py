@@ -110,10 +110,16 @@ class AttemptFiles:
             os.close(lock)
 
     def tidy(self) -> None:
-        """Remove what only a recovery needs; an empty log goes as well."""
+        """Remove what only a recovery needs; an empty log goes as well.
+
+        An empty claim stays. It is an engine's, who has taken it so that the attempt never begins: a shim
+        may still be on its way.
+        """
         try:
             for entry in os.scandir(self.folder):
-                if entry.name not in KEPT or not entry.stat().st_size:
+                empty = not entry.stat().st_size
+                stays = empty if entry.name == "claim" else entry.name in KEPT and not empty
+                if not stays:
                     os.unlink(entry.path)
             self.folder.rmdir()
         except OSError:

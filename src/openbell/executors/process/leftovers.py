@@ -14,7 +14,7 @@ from openbell.core.model import AttemptKey
 from openbell.executors.process import kernel
 from openbell.executors.process.files import Claim
 
-_PATIENCE = 5.0  # seconds that killed processes may take to vanish
+_PATIENCE = 0.5  # seconds that killed processes may take to vanish; the engine waits
 
 
 def sweep(key: AttemptKey, claim: Claim | None) -> bool:
@@ -26,8 +26,8 @@ def sweep(key: AttemptKey, claim: Claim | None) -> bool:
         for pid in found:
             try:
                 os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+            except (ProcessLookupError, PermissionError):
+                pass  # gone, or become somebody else's
         if time.monotonic() > deadline:
             return False
         time.sleep(0.005)

@@ -9,7 +9,7 @@ from openbell.core.events import Exit, Exited
 from openbell.core.failure import Complaint, complaint
 from openbell.core.model import AttemptKey, Step
 from openbell.core.states import StopReason
-from openbell.executors.process.events import read_events
+from openbell.executors.process.events import read_result
 from openbell.executors.process.files import AttemptFiles
 
 
@@ -32,11 +32,8 @@ def exited(key: AttemptKey, step: Step, files: AttemptFiles, record: dict[str, A
         log_bytes=record["log_bytes"],
         log_dropped=record["log_dropped"],
     )
-    result: dict[str, Any] = {}
-    for event in read_events(files.events, 0):
-        if event.topic == "result":
-            result |= event.data
-    return Exited(datetime.fromtimestamp(record["at"], UTC), key.task, key.attempt, end, result)
+    at = datetime.fromtimestamp(record["at"], UTC)
+    return Exited(at, key.task, key.attempt, end, read_result(files.events))
 
 
 def _reason(record: dict[str, Any], step: Step, stopped: StopReason | None, said: Complaint) -> str:

@@ -83,10 +83,13 @@ class _Shim:
         self.kill_at: float | None = None
         self.killed = False
         self.ooms: int = spec["ooms"]
-        self.announced = self.settled = False
+        self.settled = False
+        self.ring_at: float | None = None
+        self.look_at = 0.0
 
     def run(self) -> None:
         self.began, self.wall = time.monotonic(), time.time()
+        self.ring_at = self.began + _QUIET
         self.output, child_output = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(self.output, False)
         failed, failure = os.pipe2(os.O_CLOEXEC)
@@ -123,17 +126,17 @@ class _Shim:
         if os.path.exists(self._path("stop")):  # the signal came before there was somebody to hear it
             self._asked_to_stop()
         while True:
-            for descriptor, _ in poller.poll(self._patience(polling=end is None)):
-                if descriptor == self.output and not self._drain():
-                    poller.unregister(self.output)
-                elif descriptor == self.wake:
-                    os.read(self.wake, 512)
-                    self._asked_to_stop()
+            ready = [descriptor for descriptor, _ in poller.poll(self._patience(polling=end is None))]
+            if self.output in ready and not self._drain():
+                poller.unregister(self.output)
             pid, status, usage = os.wait4(self.child, os.WNOHANG)
             if pid:
                 if end is not None:
                     os.close(end)
                 return status, usage
+            if self.wake in ready:  # not before it is known that the child has not ended by itself
+                os.read(self.wake, 512)
+                self._asked_to_stop()
             self._note_age()
             self._reap_orphans()
             self._check_limits()
@@ -143,24 +146,26 @@ class _Shim:
         now = time.monotonic()
         due = [now + 60.0]
         if not self.settled:
-            due.append(self.began + (_SETTLED if self.announced else _QUIET))
+            due.append(self.began + _SETTLED)
+        if self.ring_at is not None:
+            due.append(self.ring_at)
         if self.kill_at is not None and not self.killed:
             due.append(self.kill_at)
         if self.spec["timeout"] is not None and not self.reason:
             due.append(self.began + self.spec["timeout"])
         if self.spec["memory"] and not self.killed:
-            due.append(now + _MEMORY_TICK)
+            due.append(self.look_at)
         if polling or self.killed:
             due.append(now + 0.05)
         return max(0.0, (min(due) - now) * 1000 + 0.5)
 
     def _note_age(self) -> None:
         """What is done only for children that live for a while."""
-        age = time.monotonic() - self.began
-        if not self.announced and age >= _QUIET:
-            self.announced = True
-            ring(self.spec["bell"], "attempt " + self.spec["id"])
-        if not self.settled and age >= _SETTLED:
+        now = time.monotonic()
+        if self.ring_at is not None and now >= self.ring_at:
+            heard = ring(self.spec["bell"], "attempt " + self.spec["id"])
+            self.ring_at = None if heard else now + min(2 * (now - self.began), 1.0)
+        if not self.settled and now >= self.began + _SETTLED:
             self.settled = True
             self.ooms = kernel.oom_kills()
 
@@ -169,9 +174,11 @@ class _Shim:
         timeout, cap = self.spec["timeout"], self.spec["memory"]
         if timeout is not None and not self.reason and now >= self.began + timeout:
             self._stop("timeout", self.spec["grace"])
-        if cap and not self.killed and self._too_large(cap):
-            self.reason = self.reason or "memory"
-            self._kill()
+        if cap and not self.killed and now >= self.look_at:
+            self.look_at = now + _MEMORY_TICK
+            if self._too_large(cap):
+                self.reason = self.reason or "memory"
+                self._kill()
         if self.killed or (self.kill_at is not None and now >= self.kill_at):
             self._kill()
 
@@ -295,13 +302,16 @@ class _Shim:
         return os.path.join(self.spec["dir"], name)
 
 
-def ring(bell: str, message: str) -> None:
-    """Wake the engine, if there is one. It finds out by itself otherwise."""
+def ring(bell: str, message: str) -> bool:
+    """Wake the engine, if there is one. False: there is one, and it is too busy to hear it now."""
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as line:
             line.sendto(message.encode(), bell)
+    except BlockingIOError:
+        return False
     except OSError:
-        pass
+        pass  # the next engine looks by itself
+    return True
 
 
 def _end_of(pid: int) -> int | None:
@@ -314,7 +324,7 @@ def _end_of(pid: int) -> int | None:
 def _signal(pid: int, number: int) -> None:
     try:
         os.kill(pid, number)
-    except ProcessLookupError:
+    except (ProcessLookupError, PermissionError):
         pass
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -63,8 +64,16 @@ class Spawner:
         self._unsent += HEADER.pack(len(body)) + body
         self._write()
 
-    def close(self) -> None:
-        """Let the zygote go; its shims stay."""
+    @property
+    def ended(self) -> str:
+        """How the zygote has ended."""
+        code = self._process.wait()
+        return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
+
+    def close(self, *, kill: bool = False) -> None:
+        """Let the zygote go; its shims stay. `kill`: it may not listen."""
+        if kill:
+            self._process.kill()
         self._loop.remove_reader(self._socket)
         self._loop.remove_writer(self._socket)
         self._socket.close()

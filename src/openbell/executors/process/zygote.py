@@ -64,7 +64,7 @@ def _preload(modules: list[str]) -> dict[str, Any]:
         before = _threads()
         try:
             __import__(name)
-        except Exception as error:
+        except BaseException as error:  # a module may even leave (SystemExit)
             return {"ready": False, "module": name, "error": f"{type(error).__name__}: {error}"}
         if started := {thread: title for thread, title in _threads().items() if thread not in before}:
             titles = ", ".join(sorted(set(started.values())))
