@@ -6,10 +6,15 @@ import asyncio
 import gc
 import os
 import sys
+from collections.abc import Sequence
 
+from openbell.cli.entry import sheltered
 from openbell.cli.setting import Setting
+from openbell.core.events import Answer, Event
 from openbell.core.requests import Request
+from openbell.core.state import RunRecord, State
 from openbell.engine.conduct import Conductor, Ending, View
+from openbell.engine.leader import Holder
 from openbell.errors import OpenbellError
 from openbell.store.protocol import Store
 
@@ -40,11 +45,46 @@ def carry_out(
         store=store,
         clock=setting.clock,
         executors=setting.executors,
-        view=view,
+        view=_Sheltered(view),
         pools=setting.pools,
         patient=patient,
     )
-    ending = asyncio.run(conductor.conduct(request))
-    if ending.answer is not None and not ending.answer.accepted and ending.record is None:
+    return asyncio.run(conductor.conduct(request))
+
+
+def accepted(ending: Ending) -> Ending:
+    """The ending of a request that has to be accepted. Raises `OpenbellError` when it was not."""
+    if ending.answer is not None and not ending.answer.accepted:
         raise OpenbellError(ending.answer.message)
     return ending
+
+
+class _Sheltered:
+    """A view whose terminal or pipe may go away: the engine goes on without it."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+
+    def opened(self, record: RunRecord, answer: Answer) -> None:
+        with sheltered():
+            self._view.opened(record, answer)
+
+    def see(self, events: Sequence[Event], state: State) -> None:
+        with sheltered():
+            self._view.see(events, state)
+
+    def look(self, record: RunRecord) -> None:
+        with sheltered():
+            self._view.look(record)
+
+    def follows(self, leader: Holder) -> None:
+        with sheltered():
+            self._view.follows(leader)
+
+    def signalled(self, record: RunRecord, count: int) -> None:
+        with sheltered():
+            self._view.signalled(record, count)
+
+    def close(self) -> None:
+        with sheltered():
+            self._view.close()

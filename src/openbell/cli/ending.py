@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Iterable
 from typing import Any
 
@@ -50,9 +51,10 @@ def show_ending(store: Store, ending: Ending, output: str) -> int:
 
 
 def _code(ending: Ending, record: RunRecord) -> ExitCode:
-    if ending.signal and record.outcome is None:
-        return ExitCode.INTERRUPTED if ending.signal == 2 else ExitCode.TERMINATED
-    return exit_code(record)
+    code = exit_code(record)
+    if ending.signal and (record.outcome is None or code is ExitCode.INTERRUPTED):
+        return ExitCode.INTERRUPTED if ending.signal == signal.SIGINT else ExitCode.TERMINATED
+    return code
 
 
 def _show_counts(record: RunRecord) -> None:

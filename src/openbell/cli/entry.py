@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 
 import click
@@ -92,12 +95,42 @@ def _code(command: click.Command) -> int:
     except OpenbellError as error:
         _show(error)
         return error.exit_code
-    except BrokenPipeError:
-        sys.stderr.close()  # nobody reads any more, and that is all right
-        return ExitCode.OK
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
+    except SystemExit as leaving:
+        if not isinstance(leaving.__context__, BrokenPipeError):
+            raise
+        _hush()  # nobody reads any more, and that is all right
+        return ExitCode.OK
+    except OSError as error:
+        where = f": {error.filename}" if error.filename else ""
+        click.echo(f"error: {(error.strerror or str(error)).lower()}{where}", err=True)
+        return ExitCode.ERROR
+    except Exception:
+        traceback.print_exc()
+        click.echo("error: this is a defect of openbell; nothing that has been recorded is lost", err=True)
+        return ExitCode.ERROR
     return outcome if isinstance(outcome, int) else ExitCode.OK
+
+
+@contextmanager
+def sheltered() -> Iterator[None]:
+    """What is printed here may find nobody who reads it any more: a closed pipe, a terminal that has gone."""
+    try:
+        yield
+    except OSError:
+        _hush()
+
+
+def _hush() -> None:
+    """Let everything that is still printed vanish, instead of failing again and again."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 def _show(error: OpenbellError) -> None:

@@ -39,6 +39,9 @@ class JsonLines:
         counts = {state.name.lower(): record.count(state) for state in TaskState}
         self._print({"event": "Counts", "run": record.id, **counts})
 
+    def close(self) -> None:
+        """Lines need no end."""
+
     def see(self, events: Sequence[Event], state: State) -> None:
         for event in events:
             task = getattr(event, "task", None)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from openbell.cli.carry import carry_out
+from openbell.cli.carry import accepted, carry_out
 from openbell.cli.choosing import EXECUTORS, check_executors
 from openbell.cli.ending import show_ending
 from openbell.cli.entry import main
@@ -60,7 +60,7 @@ def _orchestrate(path: Path, dialect: Dialect, *, dry_run: bool, verbose: bool, 
     )
     store = setting.store()
     ending = carry_out(setting, store, request, Lines(setting.vitals, _WORDING, verbose=verbose))
-    return show_ending(store, ending, "text")
+    return show_ending(store, accepted(ending), "text")
 
 
 def _old_codes(code: int) -> int:

@@ -68,6 +68,9 @@ class Lines:
         self._clock = SystemClock()
 
     def opened(self, record: RunRecord, answer: Answer) -> None:
+        if self._run == record.id:
+            self._say("Its engine has left: this one goes on with it")
+            return
         self._run = record.id
         waiting = record.count(TaskState.WAITING)
         self._created = sum(1 for group in record.groups.values() for tries in group.tries if tries)
@@ -94,6 +97,9 @@ class Lines:
             self._last = counts
             told = ", ".join(f"{count} {state.name.lower()}" for state, count in counts.items() if count)
             self._say(f"{record.id}: {told}")
+
+    def close(self) -> None:
+        """Lines need no end."""
 
     def see(self, events: Sequence[Event], state: State) -> None:
         for event in events:

@@ -11,6 +11,7 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 
 from openbell.cli.ending import grouped
+from openbell.cli.entry import sheltered
 from openbell.cli.lines import Look, stalled
 from openbell.cli.screen import Scene, draw
 from openbell.cli.words import plural, seconds
@@ -44,6 +45,9 @@ class LiveView:
         self._drawing: asyncio.Task[None] | None = None
 
     def opened(self, record: RunRecord, answer: Answer) -> None:  # noqa: ARG002
+        if self._live is not None and self._scene is not None:  # the lead has come to us
+            self._scene.record, self._scene.leader = record, ""
+            return
         self._scene = Scene(record, leader=self._leader, progress=self._progress)
         self._recall()
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
@@ -70,7 +74,7 @@ class LiveView:
             self._scene.record = record
             self._recall()
         if record.outcome is not None:
-            self._stop()
+            self.close()
 
     def see(self, events: Sequence[Event], state: State) -> None:
         scene = self._scene
@@ -88,7 +92,7 @@ class LiveView:
                 case Stall() if event.task.run == record.id:
                     self._note(stalled(event, record, self._vitals))
         if record.outcome is not None or (record.paused and not record.live):
-            self._stop()
+            self.close()
 
     def screen(self) -> RenderableType:
         """All that is shown, as of now."""
@@ -115,7 +119,8 @@ class LiveView:
         with contextlib.suppress(asyncio.CancelledError):
             while self._live is not None and self._scene is not None:
                 self._scene.rate = self._rate(summarize(self._scene.record).final)
-                self._live.update(self.screen(), refresh=True)
+                with sheltered():
+                    self._live.update(self.screen(), refresh=True)
                 await asyncio.sleep(1 / _FRAMES)
 
     def _rate(self, final: int) -> float:
@@ -125,12 +130,12 @@ class LiveView:
         since, before = self._ended[0]
         return (final - before) / (now - since) if now - since >= 1 else 0.0
 
-    def _stop(self) -> None:
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
+    def close(self) -> None:
         if self._drawing is not None:
             self._drawing.cancel()
+        if self._live is not None:
+            live, self._live = self._live, None
+            live.stop()
 
 
 def _remember(event: Exited | Lost | Refused, scene: Scene) -> None:

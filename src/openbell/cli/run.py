@@ -65,9 +65,9 @@ def run(
         only=Only(only or Only.MISSING),
         exclusive=loaded.dialect is not Dialect.NATIVE,
     )
-    from openbell.cli.carry import carry_out, choose_view
+    from openbell.cli.carry import accepted, carry_out, choose_view
     from openbell.cli.ending import show_ending
 
     store = setting.store()
     ending = carry_out(setting, store, request, choose_view(setting, store, output, verbose=verbose))
-    return show_ending(store, ending, output)
+    return show_ending(store, accepted(ending), output)

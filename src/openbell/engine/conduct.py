@@ -19,6 +19,7 @@ from openbell.core.events import Answer, CloseRun, Event
 from openbell.core.evolve import ORPHANED
 from openbell.core.requests import HaltRun, PauseRun, Request, ResumeRun
 from openbell.core.state import RunRecord, State
+from openbell.core.states import TaskState
 from openbell.doorbell import Doorbell, ring
 from openbell.engine.engine import Engine
 from openbell.engine.leader import Holder, Lead, holder
@@ -36,7 +37,7 @@ class View(Protocol):
     """What shows a run to the user."""
 
     def opened(self, record: RunRecord, answer: Answer) -> None:
-        """The request is answered, and this is its run."""
+        """The request is answered, and this is its run. Once more after taking over from a leader."""
         ...
 
     def see(self, events: Sequence[Event], state: State) -> None:
@@ -55,10 +56,14 @@ class View(Protocol):
         """The user wants to leave: 1 drains, 2 ends what runs, 3 kills it."""
         ...
 
+    def close(self) -> None:
+        """Nothing more is to be shown, for whatever reason."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How it came out. `signal`: what ended it early, or 0; `detached`: the run goes on elsewhere."""
+    """How it came out. `signal`: the first that came, or 0; `detached`: the run goes on elsewhere."""
 
     answer: Answer | None
     record: RunRecord | None
@@ -77,7 +82,7 @@ class Conductor:
     view: View
     pools: Mapping[str, float] = field(default_factory=dict)
     patient: bool = True
-    """Stay until the run has ended; otherwise until the request is answered and nothing is stopping."""
+    """Stay until the run has ended; otherwise until the request is answered and nothing of it is stopping."""
     _signals: list[int] = field(default_factory=list)
     _stir: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -87,7 +92,8 @@ class Conductor:
         self.store.ask(request_id, request, self.clock.now())
         lead = Lead(self.workspace.lock)
         loop = asyncio.get_running_loop()
-        for number in _SIGNALS:
+        heard = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]  # nohup
+        for number in heard:
             loop.add_signal_handler(number, self._signalled, number)
         try:
             while True:
@@ -96,8 +102,9 @@ class Conductor:
                 if (ending := await self._follow(request_id)) is not None:
                     return ending
         finally:
+            self.view.close()
             lead.release()
-            for number in _SIGNALS:
+            for number in heard:
                 loop.remove_signal_handler(number)
 
     def _signalled(self, number: int) -> None:
@@ -182,8 +189,7 @@ class _Leading:
             for executor in executors.values():
                 executor.close()
             doorbell.close()
-        code = conductor._signals[0] if conductor._signals and not self._ended else 0
-        return Ending(self._answer, self._record, code)
+        return Ending(self._answer, self._record, next(iter(conductor._signals), 0))
 
     def _resume_what_was_handed_over(self) -> None:
         """A follower takes over: its request is answered already, its run waits to be asked for."""
@@ -193,6 +199,8 @@ class _Leading:
             return
         self._record = self._engine.state.runs.get(self._answer.run) or store.run(self._answer.run)
         self._ended = self._record is None or self._record.outcome is not None
+        if self._record is not None:
+            self._conductor.view.opened(self._record, self._answer)
         if not self._ended:
             self._engine.request(_fresh(), ResumeRun(self._answer.run))
 
@@ -217,9 +225,9 @@ class _Leading:
             return False
         if self._ended or self._record is None or not self._answer.accepted:
             return True
-        idle = not self._record.live
-        left = bool(self._heeded) and bool(self._record.paused)
-        return idle and (left or not self._conductor.patient)
+        if not self._conductor.patient:
+            return not _stopping(self._record)
+        return bool(self._heeded) and bool(self._record.paused) and not self._record.live
 
     async def _heed(self) -> None:
         """Act on signals: drain, then end what runs, then kill it."""
@@ -243,6 +251,11 @@ class _Leading:
                 engine.kill(record.id)
         self._conductor.view.signalled(record, count)
         engine.inbox.ring()
+
+
+def _stopping(record: RunRecord) -> bool:
+    lives = (live for group in record.groups.values() for live in group.live.values())
+    return any(live.state is TaskState.STOPPING for live in lives)
 
 
 def _fresh() -> str:

@@ -45,7 +45,7 @@ def _tune(engine: sa.Engine, synchronous: str) -> None:
 
 def migrate(engine: sa.Engine) -> None:
     """Create the schema, or bring it to `REVISION`. Raises `StoreError` when it is newer than we are."""
-    with engine.connect() as connection:
+    with engine.connect().execution_options(**READING) as connection:
         found = _revision(connection)
     if found == REVISION:
         return
@@ -90,7 +90,10 @@ def _revision(connection: sa.Connection) -> str | None:
 
 
 def unusable(url: str, error: Exception) -> StoreError:
-    where = Path(sa.make_url(url).database or "").name
+    try:
+        where = Path(sa.make_url(url).database or url).name
+    except sa.exc.ArgumentError:
+        where = repr(url)
     return StoreError(
         f"the store {where} cannot be opened: {cause(error)}",
         hint="is it a database of openbell, on a local disk, writable by you?",

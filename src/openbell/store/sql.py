@@ -47,12 +47,12 @@ class SqlStore:
     """A store in a database. `url` is SQLAlchemy's; `durability` is `process` or `power`."""
 
     def __init__(self, url: str, *, durability: str = "process") -> None:
-        self._engine = connect(url, durability)
         try:
+            self._engine = connect(url, durability)
             migrate(self._engine)
             self._writer = self._engine.connect()
             self._reader = self._engine.connect().execution_options(**READING)
-        except sa.exc.SQLAlchemyError as error:
+        except (sa.exc.SQLAlchemyError, ImportError) as error:
             raise unusable(url, error) from error
 
     def close(self) -> None:
