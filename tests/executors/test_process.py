@@ -17,7 +17,7 @@ from openbell.core.model import AttemptKey, Demand
 from openbell.core.states import StopReason
 from openbell.executors.process import leftovers
 from openbell.executors.process.events import read_events
-from openbell.executors.process.files import mark_of
+from openbell.executors.process.files import AttemptFiles, mark_of
 from tests.executors.bench import SECOND, Bench, alive, gone, kill, pids_of, run
 
 KEY = AttemptKey("run/1", "a", 0, 1)
@@ -66,8 +66,8 @@ def test_how_a_program_ended_is_reported(
 @pytest.mark.parametrize(
     ("argv", "error"),
     [
-        (("/no/such/program",), "No such file or directory: /no/such/program"),
-        (("no-such-program-on-the-path",), "No such file or directory"),
+        (("/no/such/program",), "there is no program /no/such/program"),
+        (("no-such-program-on-the-path",), "on the PATH"),
         (("/",), "Permission denied"),
     ],
 )
@@ -266,7 +266,7 @@ def test_when_the_supervisor_dies_nothing_of_the_attempt_survives(tmp_path: Path
             while not bench.files(key).log.exists():
                 await asyncio.sleep(0.01)
             assert pids_of("7771")
-            forks = leftovers._find(key, bench.files(key).claim())
+            forks = leftovers._find(bench.files(key), bench.files(key).claim())
             assert len(forks) >= 3
             kill(bench.shim(key))
             fact = await bench.ended(key)
@@ -281,12 +281,13 @@ def test_the_sweep_finds_processes_by_environment_and_by_name(tmp_path: Path) ->
     import subprocess
 
     key = AttemptKey("run/1", "sweep", 3, 2)
-    env = {**os.environ, "OPENBELL_ATTEMPT": str(key)}
-    marked = subprocess.Popen(["sleep", "60"], env=env)
-    other = subprocess.Popen(["sleep", "60"], env={**os.environ, "OPENBELL_ATTEMPT": f"{key}1"})
+    files, elsewhere = AttemptFiles(tmp_path / "a", key), AttemptFiles(tmp_path / "b", key)
+    ids = {**os.environ, "OPENBELL_ATTEMPT": str(key)}
+    marked = subprocess.Popen(["sleep", "60"], env={**ids, "OPENBELL_EVENTS": str(files.events)})
+    other = subprocess.Popen(["sleep", "60"], env={**ids, "OPENBELL_EVENTS": str(elsewhere.events)})
     try:
-        assert leftovers._find(key, None) == [marked.pid]
-        assert leftovers.sweep(key, None)
+        assert leftovers._find(files, None) == [marked.pid]
+        assert leftovers.sweep(files, None) == 1
         assert marked.wait() == -signal.SIGKILL
         assert other.poll() is None
     finally:
@@ -299,7 +300,8 @@ def test_the_sweep_finds_processes_by_environment_and_by_name(tmp_path: Path) ->
 def test_after_a_reboot_nothing_is_looked_for(tmp_path: Path) -> None:
     from openbell.executors.process.files import Claim
 
-    assert leftovers.sweep(KEY, Claim(shim=1, boot="another boot", mark=mark_of(KEY)))
+    files = AttemptFiles(tmp_path, KEY)
+    assert leftovers.sweep(files, Claim(shim=1, boot="another boot", mark=mark_of(files.folder))) == 0
 
 
 def test_a_dead_zygote_costs_nothing(tmp_path: Path) -> None:

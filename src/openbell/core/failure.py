@@ -10,6 +10,8 @@ _TRACEBACK = "Traceback (most recent call last):"
 _LONGEST_LINE = 300
 _LONGEST_TRACEBACK = 8_000
 _VARIABLE = re.compile(r"0x[0-9a-fA-F]+|\d+")
+_ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0e-\x1f\x7f\x80-\x84\x86-\x9f]")
 _EXCEPTION = re.compile(r"^[\w.]+(?:Error|Exception|Exit|Interrupt|Warning|Iteration)?(?::|$)")
 
 
@@ -35,8 +37,9 @@ def complaint(tail: str) -> Complaint:
 
 
 def last_line(tail: str) -> str:
-    """The last line of a log that says something."""
-    said = (line.strip() for line in reversed(tail.splitlines()))
+    """The last line of a log that says something, without what only a terminal understands."""
+    plain = _UNPRINTABLE.sub("", _ESCAPES.sub("", tail))
+    said = (line.strip() for line in reversed(plain.splitlines()))
     return next((line for line in said if line), "")[:_LONGEST_LINE]
 
 

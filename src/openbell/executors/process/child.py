@@ -29,11 +29,24 @@ def become(spec: dict[str, Any], parent: int, output: int, failure: int) -> NoRe
             _close_ours(spec["keep"])
         else:
             os.execvpe(spec["argv"][0], spec["argv"], spec["env"])
-    except OSError as error:
-        where = f": {error.filename}" if error.filename else f": {spec['argv'][0]}"
-        os.write(failure, f"{error.strerror}{where}".encode())
+    except (OSError, ValueError) as error:
+        os.write(failure, _complaint(spec, error).encode(errors="replace"))
         os._exit(127)
     _run_in_place(spec)
+
+
+def _complaint(spec: dict[str, Any], error: OSError | ValueError) -> str:
+    """Why the program could not be started."""
+    program = spec["argv"][0]
+    if not isinstance(error, FileNotFoundError):
+        return f"{getattr(error, 'strerror', None) or error}: {program!r}"
+    if not os.path.isdir(spec["cwd"]):
+        return f"there is no folder {spec['cwd']}"
+    if "/" not in program:
+        return f"there is no program {program!r} on the PATH"
+    if os.path.exists(program):
+        return f"the interpreter that {program} names in its first line does not exist"
+    return f"there is no program {program}"
 
 
 def _close_ours(keep: list[int]) -> None:

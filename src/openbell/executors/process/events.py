@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from openbell.executors.process.files import open_regular
+
 LONGEST_LINE = 64 * 1024
 """Bytes of one event; a longer one is cut and kept as log text."""
 
@@ -51,7 +53,7 @@ def read_result(path: Path) -> dict[str, Any]:
 
 def _read(path: Path, start: int, end: int) -> Iterator[Said]:
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             file.seek(start)
             data = file.read(max(0, end - start))
     except OSError:
@@ -77,7 +79,7 @@ def _parse(line: bytes, end: int) -> Said:
     try:
         if len(line) > LONGEST_LINE:
             raise ValueError("too long")
-        event = json.loads(line, parse_constant=_nothing, parse_float=_finite)
+        event = json.loads(line.decode(errors="replace"), parse_constant=_nothing, parse_float=_finite)
         if b"\\ud" in line.lower():  # half a surrogate pair is text that nobody can store
             event = json.loads(json.dumps(event, ensure_ascii=False).encode(errors="replace"))
         topic, message, data = event["topic"], event.get("message", ""), event.get("data", {})

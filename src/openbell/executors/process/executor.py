@@ -7,7 +7,7 @@ import os
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +22,12 @@ from openbell.executors.process import kernel
 from openbell.executors.process.events import read_events
 from openbell.executors.process.files import AttemptFiles, mark_of
 from openbell.executors.process.leftovers import sweep
-from openbell.executors.process.outcome import exited
+from openbell.executors.process.outcome import NO_ROOM, ended
 from openbell.executors.process.spawner import Spawner
 from openbell.executors.protocol import Brief, Orphan, Report
 
 _AUDIT = 30.0  # seconds between looks at attempts of which nothing is heard
 _SOON = 0.05  # seconds until the next look where the kernel gives no notice
-_NO_ROOM = 5.0  # seconds to wait when the machine cannot fork
 _ALMOST = 0.9  # of the time that a start may take: then nobody's word is waited for any more
 _MOST_REPORTS = 10_000  # events of one attempt that go into the journal
 
@@ -148,7 +147,7 @@ class ProcessExecutor:
             "log_cap": self._log_cap,
             "bell": "engine.sock",
             "power": self._power,
-            "mark": mark_of(brief.key),
+            "mark": mark_of(files.folder),
             "script": in_place,
         }
 
@@ -204,7 +203,7 @@ class ProcessExecutor:
         """Nothing of this attempt has begun, and nothing will."""
         attempt = self._attempts.get(name)
         if attempt is not None:
-            key, wait = attempt.key, 0.0 if counted else _NO_ROOM
+            key, wait = attempt.key, 0.0 if counted else NO_ROOM
             self._forget(attempt)
             self._tell(Refused(self._clock.now(), key.task, key.attempt, reason, counted, wait))
 
@@ -285,12 +284,7 @@ class ProcessExecutor:
 
     def _end(self, attempt: _Attempt, record: dict[str, Any]) -> None:
         self._forget(attempt)
-        key = attempt.key
-        if record.get("stopped") == "terminated":
-            at = datetime.fromtimestamp(record["at"], UTC)
-            self._tell(Lost(at, key.task, key.attempt, "somebody else ended its supervisor (SIGTERM)"))
-            return
-        self._tell(exited(key, attempt.step, attempt.files, record))
+        self._tell(ended(attempt.key, attempt.step, attempt.files, record, self._clock.now()))
 
     # ── finding out ──────────────────────────────────────────────────────────────────────────
 
@@ -300,6 +294,7 @@ class ProcessExecutor:
             attempt.heard = orphan.heard
             if orphan.stop is not None:
                 attempt.stop = (orphan.stop, orphan.step.grace.total_seconds())
+            attempt.told = bool(orphan.handle)
             self._attempts[str(orphan.key)] = attempt
             self._investigate(str(orphan.key))
         self._keep_auditing()
@@ -309,23 +304,33 @@ class ProcessExecutor:
         attempt = self._attempts.get(name)
         if attempt is None or self._report is None:
             return
-        with attempt.files.locked() as ours:
-            record = attempt.files.exit()
-            if record is not None:
-                self._rung(name)
-                self._end(attempt, record)
-            elif not ours:
-                self._rejoin(attempt)
-            elif attempt.files.take_claim():
-                self._forget(attempt)
-                key, reason = attempt.key, "it had not begun when its engine ended"
-                self._tell(Refused(self._clock.now(), key.task, key.attempt, reason, counted=False))
-            elif sweep(attempt.key, attempt.files.claim()):
-                self._forget(attempt)
-                reason = "its supervisor died, and what was left of it has been ended"
-                self._tell(Lost(self._clock.now(), attempt.key.task, attempt.key.attempt, reason))
-            else:
-                self._loop.call_later(_NO_ROOM, self._investigate, name)  # something of it will not die
+        try:
+            with attempt.files.locked() as ours:
+                if not ours:  # a shim lives: nothing else in the folder is the truth yet
+                    self._rejoin(attempt)
+                elif (record := attempt.files.exit()) is not None:
+                    self._rung(name)
+                    self._end(attempt, record)
+                else:
+                    self._without_a_word(attempt)
+        except OSError:
+            self._loop.call_later(NO_ROOM, self._investigate, name)  # no room, or no right, to look
+
+    def _without_a_word(self, attempt: _Attempt) -> None:
+        """Nobody supervises it, and there is no record: it was lost, or it never began."""
+        key, files = attempt.key, attempt.files
+        never = files.take_claim() or files.barred
+        left = sweep(files, files.claim())
+        if left is None:
+            self._loop.call_later(NO_ROOM, self._investigate, str(key))  # something of it will not die
+            return
+        self._forget(attempt)
+        if never and not left and not attempt.told:
+            reason = "it had not begun when its engine ended"
+            self._tell(Refused(self._clock.now(), key.task, key.attempt, reason, counted=False))
+            return
+        reason = "its supervisor died, and what was left of it has been ended"
+        self._tell(Lost(self._clock.now(), key.task, key.attempt, reason))
 
     def _rejoin(self, attempt: _Attempt) -> None:
         """A shim holds the lock: follow it, as soon as it has said who it is.
@@ -334,7 +339,7 @@ class ProcessExecutor:
         """
         claim = attempt.files.claim()
         if claim is not None and not kernel.exists(claim.shim):
-            sweep(attempt.key, claim)
+            sweep(attempt.files, claim)
         if claim is None or not kernel.exists(claim.shim):
             self._loop.call_later(_SOON, self._investigate, str(attempt.key))
             return
@@ -350,10 +355,12 @@ class ProcessExecutor:
             self._audit = self._loop.call_later(_AUDIT, self._audit_all)
 
     def _audit_all(self) -> None:
-        """Nothing of this is needed, as long as the kernel keeps its word."""
+        """Rings may be lost, and not every kernel tells of an end."""
         self._audit = None
         for name, attempt in list(self._attempts.items()):
-            if attempt.shim is not None:
+            if attempt.watch is not None:
+                self._rung(name)
+            elif attempt.shim is not None:
                 self._investigate(name)
         self._keep_auditing()
 
@@ -384,8 +391,10 @@ class ProcessExecutor:
         try:
             if attempt.watch is not None:
                 signal.pidfd_send_signal(attempt.watch, signal.SIGTERM)
+                signal.pidfd_send_signal(attempt.watch, signal.SIGCONT)  # whoever may have stopped it
             elif attempt.shim is not None:
                 os.kill(attempt.shim, signal.SIGTERM)
+                os.kill(attempt.shim, signal.SIGCONT)
         except ProcessLookupError:
             pass  # it has just ended; its record says how
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import quote
 
 from openbell.core.model import AttemptKey
@@ -56,7 +58,7 @@ class AttemptFiles:
     def tail(self) -> str:
         """The end of what the attempt has printed so far."""
         try:
-            with self.log_pieces[-1].open("rb") as file:
+            with open_regular(self.log_pieces[-1]) as file:
                 file.seek(0, os.SEEK_END)
                 file.seek(max(0, file.tell() - _TAIL))
                 return file.read().decode(errors="replace")
@@ -69,16 +71,29 @@ class AttemptFiles:
         if not lines:
             return None
         first, *more = lines
-        began = datetime.fromtimestamp(more[0]["at"], UTC) if more else None
-        return Claim(first["shim"], first["boot"], first["mark"], more[0]["child"] if more else None, began)
+        try:
+            began = datetime.fromtimestamp(more[0]["at"], UTC) if more else None
+            child = int(more[0]["child"]) if more else None
+            return Claim(int(first["shim"]), str(first["boot"]), str(first["mark"]), child, began)
+        except (KeyError, TypeError, ValueError, OverflowError):
+            return None
 
     def exit(self) -> dict[str, Any] | None:
-        """The exit record, once the attempt is over."""
+        """The exit record, once the attempt is over; an empty one when it cannot be read."""
+        path = self.folder / "exit"
         try:
-            record: dict[str, Any] = json.loads((self.folder / "exit").read_bytes())
-        except FileNotFoundError:
-            return None
-        return record
+            with open_regular(path) as file:
+                return _json(file.read(_TAIL)) or {}
+        except OSError:
+            return {} if os.path.lexists(path) else None
+
+    @property
+    def barred(self) -> bool:
+        """Whether the claim is an engine's: taken so that the attempt never begins. A shim's is not empty."""
+        try:
+            return not (self.folder / "claim").stat().st_size
+        except OSError:
+            return False
 
     def ask_to_stop(self, reason: str, grace: float) -> None:
         """Leave the reason for the shim, in one piece."""
@@ -98,6 +113,7 @@ class AttemptFiles:
     def locked(self) -> Iterator[bool]:
         """Try the lock. True: it is ours inside the block, so no shim of this attempt lives."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder.chmod(0o700)
         lock = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             try:
@@ -132,15 +148,35 @@ def attempt_folder(root: Path, key: AttemptKey) -> Path:
     return root / quote(key.run, safe="") / f"{step}.{key.cell}.{key.attempt}"
 
 
-def mark_of(key: AttemptKey) -> str:
-    """A process name that finds forks of this attempt that were never exec'ed."""
-    return "ob-" + blake2b(str(key).encode(), digest_size=6).hexdigest()
+def mark_of(folder: Path) -> str:
+    """A process name that finds forks of the attempt of this folder that were never exec'ed."""
+    return "ob-" + blake2b(os.fsencode(folder), digest_size=6).hexdigest()
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a file that a worker may have meddled with, to read it. A pipe in its place blocks nobody."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise FileNotFoundError(errno.ENOENT, "not a file any more", str(path))
+    return os.fdopen(descriptor, "rb")
 
 
 def _json_lines(path: Path) -> list[dict[str, Any]]:
-    """The complete lines of a small file."""
+    """The complete lines of a small file that can be read as what they should be."""
     try:
-        text = path.read_text()
-    except FileNotFoundError:
+        with open_regular(path) as file:
+            lines = file.read(_TAIL).split(b"\n")[:-1]
+    except OSError:
         return []
-    return [json.loads(line) for line in text.split("\n")[:-1] if line]
+    found = (_json(line) for line in lines)
+    return [data for data in found if data is not None]
+
+
+def _json(text: bytes) -> dict[str, Any] | None:
+    """An object, or None for anything else."""
+    try:
+        data = json.loads(text.decode())
+    except ValueError:
+        return None
+    return data if isinstance(data, dict) else None

@@ -1,6 +1,6 @@
 """Finds and kills the processes of an attempt whose supervisor has died.
 
-Two marks, because a process can lose one of them: the attempt's id in the environment that it was
+Two marks, because a process can lose one of them: the attempt's files in the environment that it was
 exec'ed with, and for preloaded children, which never exec, the process name, which a fork inherits.
 """
 
@@ -10,33 +10,37 @@ import os
 import signal
 import time
 
-from openbell.core.model import AttemptKey
 from openbell.executors.process import kernel
-from openbell.executors.process.files import Claim
+from openbell.executors.process.files import AttemptFiles, Claim
 
 _PATIENCE = 0.5  # seconds that killed processes may take to vanish; the engine waits
 
 
-def sweep(key: AttemptKey, claim: Claim | None) -> bool:
-    """Kill all that is left of the attempt. False when something of it would not die."""
+def sweep(files: AttemptFiles, claim: Claim | None) -> int | None:
+    """Kill all that is left of the attempt: how many processes. None when something would not die."""
     if claim is not None and claim.boot != kernel.boot_id():
-        return True  # the machine has been started anew since
+        return 0  # the machine has been started anew since
     deadline = time.monotonic() + _PATIENCE
-    while found := _find(key, claim):
+    killed: set[int] = set()
+    while found := _find(files, claim):
+        killed.update(found)
         for pid in found:
             try:
                 os.kill(pid, signal.SIGKILL)
             except (ProcessLookupError, PermissionError):
                 pass  # gone, or become somebody else's
         if time.monotonic() > deadline:
-            return False
+            return None
         time.sleep(0.005)
-    return True
+    return len(killed)
 
 
-def _find(key: AttemptKey, claim: Claim | None) -> list[int]:
-    """Living processes that bear a mark of the attempt, this one excepted."""
-    label = f"OPENBELL_ATTEMPT={key}".encode()
+def _find(files: AttemptFiles, claim: Claim | None) -> list[int]:
+    """Living processes that bear a mark of the attempt, this one excepted.
+
+    The mark is the place of its files, for its id may occur in another project as well.
+    """
+    label = b"OPENBELL_EVENTS=" + os.fsencode(files.events)
     pids = (int(name) for name in os.listdir("/proc") if name.isdigit())
     return [pid for pid in pids if pid != os.getpid() and _bears(pid, label, claim)]
 

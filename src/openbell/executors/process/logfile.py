@@ -6,6 +6,9 @@ When it is closed they are put together, with a line that counts what was droppe
 
 import os
 
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+"""A pipe in the place of a log blocks nobody."""
+
 
 class LogFile:
     """Takes bytes for ever and keeps at most about `cap` of them. A full disk drops, never raises."""
@@ -80,6 +83,6 @@ class LogFile:
 def _create(path: str) -> int:
     """A new file; without room for one, a place where bytes vanish."""
     try:
-        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        return os.open(path, _FLAGS, 0o600)
     except OSError:
         return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)  # writing fails, and so it is counted

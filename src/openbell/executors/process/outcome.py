@@ -5,12 +5,30 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from openbell.core.events import Exit, Exited
+from openbell.core.events import Exit, Exited, Lost, Refused
 from openbell.core.failure import Complaint, complaint
 from openbell.core.model import AttemptKey, Step
 from openbell.core.states import StopReason
 from openbell.executors.process.events import read_result
 from openbell.executors.process.files import AttemptFiles
+
+NO_ROOM = 5.0
+"""Seconds to wait when the machine cannot fork."""
+
+
+def ended(
+    key: AttemptKey, step: Step, files: AttemptFiles, record: dict[str, Any], now: datetime
+) -> Exited | Refused | Lost:
+    """What an exit record comes to. One that makes no sense is no outcome."""
+    try:
+        at = datetime.fromtimestamp(record["at"], UTC)
+        if reason := record.get("refused"):
+            return Refused(at, key.task, key.attempt, str(reason), counted=False, retry_after=NO_ROOM)
+        if record.get("stopped") == "terminated":
+            return Lost(at, key.task, key.attempt, "somebody else ended its supervisor (SIGTERM)")
+        return exited(key, step, files, record)
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError):
+        return Lost(now, key.task, key.attempt, "its exit record cannot be read")
 
 
 def exited(key: AttemptKey, step: Step, files: AttemptFiles, record: dict[str, Any]) -> Exited:

@@ -94,7 +94,11 @@ class _Shim:
         os.set_blocking(self.output, False)
         failed, failure = os.pipe2(os.O_CLOEXEC)
         parent = os.getpid()
-        self.child = os.fork()
+        try:
+            self.child = os.fork()
+        except OSError as full:
+            self._finish({"refused": f"cannot fork: {full.strerror}"})
+            return
         if self.child == 0:
             signal.set_wakeup_fd(-1)
             become(self.spec, parent, child_output, failure)  # never returns
@@ -192,8 +196,10 @@ class _Shim:
             with open(self._path("stop")) as file:
                 asked = json.load(file)
         except (OSError, ValueError):
+            asked = {}
+        if not isinstance(asked, dict) or not isinstance(asked.get("grace"), int | float):
             asked = {"reason": "terminated", "grace": self.spec["grace"]}
-        self._stop(asked["reason"], asked["grace"])
+        self._stop(str(asked.get("reason")), asked["grace"])
 
     def _stop(self, reason: str, grace: float) -> None:
         self.reason = self.reason or reason
@@ -296,6 +302,19 @@ class _Shim:
         os.ftruncate(self.record, len(data))
         if self.spec["power"]:
             os.fsync(self.record)
+        try:
+            os.rename(self._path("exit.tmp"), self._path("exit"))
+        except OSError:
+            self._insist(data)
+
+    def _insist(self, data: bytes) -> None:
+        """The worker has removed its folder, or put something in the way of the record."""
+        import shutil  # seldom needed, and slow to import
+
+        shutil.rmtree(self._path("exit"), ignore_errors=True)
+        _make_folder(self.spec["dir"])
+        with open(self._path("exit.tmp"), "wb") as record:
+            record.write(data)
         os.rename(self._path("exit.tmp"), self._path("exit"))
 
     def _path(self, name: str) -> str:

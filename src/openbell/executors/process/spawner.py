@@ -15,6 +15,7 @@ from typing import Any
 
 from openbell.executors.process.zygote import HEADER
 
+_PATIENCE = 1.0  # seconds that a zygote may take to leave; the engine waits
 _SOURCE = str(Path(__file__).parents[3])
 _BOOT = (
     "import sys; sys.path.insert(0, {source!r}); "
@@ -77,7 +78,11 @@ class Spawner:
         self._loop.remove_reader(self._socket)
         self._loop.remove_writer(self._socket)
         self._socket.close()
-        self._process.wait()
+        try:
+            self._process.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:  # somebody has stopped it
+            self._process.kill()
+            self._process.wait()
 
     def _write(self) -> None:
         try:
