@@ -206,3 +206,25 @@ def test_requests_are_answered_one_after_the_other() -> None:
     order = [type(event).__name__ for event in events if isinstance(event, OpenRun | Answer)]
     assert order == ["OpenRun", "Answer", "Answer"]
     assert world.state.runs["p/2"].state is RunState.CANCELLED
+
+
+def test_another_try_of_one_task_lifts_the_brake_of_max_failures() -> None:
+    world = ended(1, 1, 0, max_failures=2)
+    assert world.record.outcome is not None
+    assert ask(world, RetryTasks(RUN, step="a", cell=0)).message == "1 task reopened"
+    assert world.states()[0] == "s", "cancelled without a try"
+    world.end(1)
+    world.act()
+    assert world.states() == "FFS"
+
+
+def test_a_retry_of_what_has_succeeded_opens_nothing_else() -> None:
+    world = World(step("good"), step("bad"), step("dep", needs=(Need("bad"),)))
+    world.act()
+    for task, _ in world.live():
+        world.end(int(task.step == "bad"), only=[task])
+    world.act()
+    assert world.record.outcome is not None
+    answer = ask(world, RetryTasks(RUN, step="good"))
+    assert (answer.accepted, answer.message) == (False, "nothing to retry")
+    assert world.states("dep") == "K"

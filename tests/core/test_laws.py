@@ -57,6 +57,7 @@ class History(World):
     def __init__(self, data: st.DataObject) -> None:
         self._draw = data.draw
         self.now = NOW
+        self.forgiven = 0
         keys: dict[str, Any] = {
             "concurrency": self._draw(st.sampled_from([None, 1, 2])),
             "max_failures": self._draw(st.sampled_from([None, 1, 2])),
@@ -79,6 +80,7 @@ class History(World):
         elif wish == "retry" and self.record.count(TaskState.FAILED):
             failed = next(n for n, g in self.record.groups.items() if g.count(TaskState.FAILED))
             self.apply(Reopen(self.now, RUN, failed, (TaskState.FAILED,), "again"))
+            self.forgiven = self.record.count(TaskState.FAILED)
         elif live and wish in ("end", "start", "refuse"):
             self._report(wish, *self._draw(st.sampled_from(live)))
         else:
@@ -183,7 +185,7 @@ def _may_start(history: History, start: Start) -> None:
     assert group.due.get(task.cell, NOW) <= history.now
     assert start.attempt == group.tries[task.cell] + 1
     assert not record.run.pipeline.max_failures or (
-        record.count(TaskState.FAILED) < record.run.pipeline.max_failures
+        record.count(TaskState.FAILED) - history.forgiven < record.run.pipeline.max_failures
     )
     for need in group.step.needs:
         upstream = record.groups[need.step]

@@ -113,6 +113,12 @@ def test_templates(template: str, text: str) -> None:
     assert render(template, KNOWN) == text
 
 
+@pytest.mark.parametrize("form", [">9999999999", ".999999999f", "c"])
+def test_formats_that_no_machine_could_fill_in(form: str) -> None:
+    with pytest.raises(ValueError, match=r"more than 1000 characters|range\(0x110000\)"):
+        render("{n:" + form + "}", {"n": 3_000_000_000})
+
+
 def test_what_templates_cannot_say() -> None:
     with pytest.raises(KeyError, match="nope"):
         render("{nope}", KNOWN)

@@ -97,9 +97,9 @@ def _show_results(record: RunRecord, attempts: list[AttemptInfo]) -> None:
 def _show_next(record: RunRecord) -> None:
     click.echo()
     if record.outcome is None:
-        waiting = record.count(TaskState.WAITING)
+        left = record.size - record.count(TaskState.SUCCEEDED) - record.count(TaskState.FAILED)
         click.echo(
-            f"{plural(waiting, 'task')} left. Resume with the same command, or: openbell retry {record.id}"
+            f"{plural(left, 'task')} left. Resume with the same command, or: openbell retry {record.id}"
         )
     elif record.count(TaskState.FAILED) or record.count(TaskState.CANCELLED):
         click.echo(f"Run what is missing: the same command, or: openbell retry {record.id}")

@@ -62,7 +62,7 @@ class Lines:
         self._wording = wording
         self._verbose = verbose
         self._run = ""
-        self._created = 0
+        self._created = self._done = 0
         self._last: dict[TaskState, int] = {}
         self._held: dict[str, str] = {}
         self._clock = SystemClock()
@@ -73,6 +73,7 @@ class Lines:
             return
         self._run = record.id
         waiting = record.count(TaskState.WAITING)
+        self._done = record.count(TaskState.SUCCEEDED)
         self._created = sum(1 for group in record.groups.values() for tries in group.tries if tries)
         kind = answer.message.partition(":")[0]
         tasks = plural(record.size, "task")
@@ -170,8 +171,8 @@ class Lines:
         match group.state(event.task.cell):
             case TaskState.SUCCEEDED if isinstance(event, Exited):
                 took = seconds(event.exit.elapsed)
-                done = record.count(TaskState.SUCCEEDED)
-                self._say(self._filled(self._wording.succeeded, record, event.task, n=done, took=took))
+                self._done += 1
+                self._say(self._filled(self._wording.succeeded, record, event.task, n=self._done, took=took))
                 if left := event.exit.stragglers:
                     behind = plural(left, "process", "processes")
                     self._say(f"{name} left {behind} behind, which were ended", "WARNING")

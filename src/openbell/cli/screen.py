@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
@@ -167,7 +168,7 @@ def _foot(scene: Scene, now: datetime) -> Text:
     """What holds the rest up, and what the user should know."""
     text = Text(style="bright_black")
     if scene.state is not None and scene.record.id in scene.state.runs:
-        for name, blocker in list(bottlenecks(scene.state, scene.record, now))[:_MOST_FAILURES]:
+        for name, blocker in islice(bottlenecks(scene.state, scene.record, now), _MOST_FAILURES):
             count = plural(scene.record.groups[name].waiting, "waits", "wait")
             text.append(f"\n{name}: {count} — {blocker.text}")
     if scene.note:

@@ -49,7 +49,7 @@ def status(project: str, output: str) -> int:
     if not records:
         click.echo("runs     nothing is under way")
     for record in records:
-        _show(record, summaries[record.id], setting)
+        _show(record, summaries[record.id], setting, led=leader is not None)
     return code
 
 
@@ -60,11 +60,12 @@ def _code(leader: Holder | None, summaries: dict[str, Summary]) -> int:
     return _DEGRADED if failed else ExitCode.OK
 
 
-def _show(record: RunRecord, summary: Summary, setting: Setting) -> None:
+def _show(record: RunRecord, summary: Summary, setting: Setting, *, led: bool) -> None:
     colour = "yellow" if record.state is RunState.PAUSED else "cyan"
     click.secho(f"\n{record.id}", bold=True, nl=False)
     click.secho(f"  {record.state.value}", fg=colour, nl=False)
-    click.echo(f" ({record.paused})" if record.paused else "")
+    waits = record.paused or ("" if led else "its engine is gone")
+    click.echo(f" ({waits})" if waits else "")
     told = ", ".join(f"{count:,} {state.name.lower()}" for state, count in summary.counts.items() if count)
     click.echo(f"  {plural(summary.total, 'task')}: {told}")
     if summary.remaining and record.state is RunState.ACTIVE:
@@ -74,7 +75,7 @@ def _show(record: RunRecord, summary: Summary, setting: Setting) -> None:
         age = seconds(setting.clock.now() - since)
         how = condition(setting.vitals(key))
         click.echo(f"  oldest running: {task_label(record.run.pipeline, key.task)}, {age} ({how})")
-    if record.paused:
+    if record.paused or not led:
         click.echo(f"  resume: openbell run {record.run.pipeline.source or record.run.pipeline.name}")
 
 

@@ -111,4 +111,4 @@ def _check_word(draft: Draft, word: str, known: Sequence[dict[str, Scalar]], pla
         for example in known:
             render(word, example)
     except ValueError as error:
-        draft.fault("OB121", f"`{word}` cannot be filled in: {str(error).lower()}", place)
+        draft.fault("OB121", f"`{word}` cannot be filled in: {error}", place)

@@ -38,7 +38,9 @@ def answer(state: State, request_id: str, request: Request, run: str, now: datet
     match request:
         case RetryTasks():
             actions = list(_retry(record, request, now))
-            done = f"{_reopened(record, actions)} tasks reopened" if actions else "nothing to retry"
+            count = _reopened(record, actions)
+            opened = f"{count:,} task{'s' * (count != 1)} reopened" if count else "resumed"
+            done = opened if actions else "nothing to retry"
         case CancelTasks():
             actions = list(_cancel(record, request, now))
             done = "cancelled" if actions else "nothing to cancel: it has ended already"
@@ -99,22 +101,27 @@ def _rerun(record: RunRecord, request: Submit, now: datetime) -> Iterator[Action
 
 def _retry(record: RunRecord, request: RetryTasks, now: datetime) -> Iterator[Action]:
     reason = f"retry by {request.actor or 'a user'}"
+    opened = False
     for group in _chosen(record, request.step):
         if request.cell is None:
-            yield from _reopen(record, group, _REOPENED[request.only], reason, now)
+            actions = list(_reopen(record, group, _REOPENED[request.only], reason, now))
         elif (was := group.state(request.cell)) in _REOPENED[Only.MISSING]:
-            yield Reopen(now, record.id, group.step.name, (was,), reason, request.cell)
-    if request.step is not None:
-        skipped = (group for group in record.groups.values() if group.step.name != request.step)
-        for group in skipped:
-            yield from _reopen(record, group, (TaskState.SKIPPED,), reason, now)
+            actions = [Reopen(now, record.id, group.step.name, (was,), reason, request.cell)]
+        else:
+            actions = []
+        opened = opened or bool(actions)
+        yield from actions
+    if request.step is not None and opened:  # what was skipped for its sake
+        for group in record.groups.values():
+            if group.step.name != request.step:
+                yield from _reopen(record, group, (TaskState.SKIPPED,), reason, now)
     if record.paused:
         yield Resume(now, record.id)
 
 
 def _reopen(
     record: RunRecord, group: Group, states: tuple[TaskState, ...], reason: str, now: datetime
-) -> Iterator[Action]:
+) -> Iterator[Reopen]:
     if any(group.count(state) for state in states):
         yield Reopen(now, record.id, group.step.name, states, reason)
 

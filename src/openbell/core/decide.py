@@ -6,7 +6,7 @@ correctness, and recovery is "load, decide". O(open steps + live attempts + star
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -34,14 +34,15 @@ def decide(state: State, now: datetime) -> Decision:
     for request_id, (request, run) in state.requests.items():
         return Decision(tuple(answer(state, request_id, request, run, now)), None)
     actions: list[Action] = []
+    tripped = {record.id: record.tripped for record in _open(state)}
     for record in _open(state):
         for group in record.groups.values():
             actions.extend(_stops(state, record, group, now))
-            actions.extend(_endings(record, group, now))
+            actions.extend(_endings(record, group, now, tripped=tripped[record.id]))
         if record.complete:
             actions.append(CloseRun(now, record.id, outcome(record)))
         actions.extend(_stall(record, now))
-    actions.extend(_starts(state, now))
+    actions.extend(_starts(state, now, tripped))
     return Decision(tuple(actions), _wake_at(state, now))
 
 
@@ -85,11 +86,11 @@ def _deadline(state: State, group: Group, live: Live) -> tuple[datetime, StopRea
     return None
 
 
-def _endings(record: RunRecord, group: Group, now: datetime) -> Iterator[Action]:
+def _endings(record: RunRecord, group: Group, now: datetime, *, tripped: bool) -> Iterator[Action]:
     """Waiting tasks that will never run."""
     if not group.waiting:
         return
-    if record.tripped:
+    if tripped:
         failed = record.count(TaskState.FAILED)
         yield Cancel(now, record.id, group.step.name, f"max_failures reached ({failed} failed)")
     elif reason := hopeless(record, group):
@@ -107,13 +108,14 @@ def _stall(record: RunRecord, now: datetime) -> Iterator[Action]:
     yield Stall(now, record.id, TaskKey(record.id, group.step.name, cell), live.attempt, silent)
 
 
-def _starts(state: State, now: datetime) -> Iterator[Action]:
+def _starts(state: State, now: datetime, tripped: Mapping[str, bool]) -> Iterator[Action]:
     """As many starts as the gates, slots and pools allow, the most urgent steps first."""
     queue = [
         (record, group)
         for record in _open(state)
+        if not tripped[record.id]
         for group in record.groups.values()
-        if group.waiting and not record.tripped
+        if group.waiting
     ]
     if not queue:
         return
@@ -121,7 +123,7 @@ def _starts(state: State, now: datetime) -> Iterator[Action]:
     usage = Usage.of(state)
     held: dict[Pool, int] = {}
     for record, group in queue:
-        scope = Scope(state, record, group, usage, now)
+        scope = Scope(state, record, group, usage, now, tripped=False)
         if closed_gate(scope) or _waits_for_a_better(scope, held):
             continue
         for cell in group.ready(now):

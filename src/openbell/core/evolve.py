@@ -196,11 +196,13 @@ def _move(state: State, event: Skip | Cancel | Reopen) -> None:
                 if tries and group.state(cell) in event.states:
                     group.base[cell] = tries
             group.put_all(event.states, TaskState.WAITING)
+            record.forgiven = record.count(TaskState.FAILED)
         case Reopen(cell=int(cell)):
             record.outcome = None
             to = _next(group, TaskKey(event.run, event.step, cell), Verb.REOPEN)
             group.base[cell] = group.tries[cell]
             group.put(cell, to)
+            record.forgiven = record.count(TaskState.FAILED)
 
 
 def _at(state: State, task: TaskKey) -> tuple[RunRecord, Group]:

@@ -16,9 +16,13 @@ def explain(state: State, task: TaskKey, now: datetime) -> tuple[Blocker, ...]:
     """Every unmet condition of a waiting task; empty when it may start or is not waiting."""
     record = state.runs[task.run]
     group = record.groups[task.step]
+    return _blockers(Scope(state, record, group, Usage.of(state), now, record.tripped), task)
+
+
+def _blockers(scope: Scope, task: TaskKey) -> tuple[Blocker, ...]:
+    record, group, now = scope.record, scope.group, scope.now
     if group.state(task.cell) is not TaskState.WAITING:
         return ()
-    scope = Scope(state, record, group, Usage.of(state), now)
     if reason := hopeless(record, group):
         return (Blocker("needs", reason),)
     blockers = [blocker for gate in GATES if (blocker := gate(scope))]
@@ -33,11 +37,13 @@ def explain(state: State, task: TaskKey, now: datetime) -> tuple[Blocker, ...]:
 
 def bottlenecks(state: State, record: RunRecord, now: datetime) -> Iterator[tuple[str, Blocker]]:
     """For each step that is held up: its name, and what keeps its next task from starting."""
+    usage, tripped = Usage.of(state), record.tripped
     for name, group in record.groups.items():
         if group.waiting:
             cell = next(group.ready(now), None)
             if cell is None:
                 cell = min(group.due, key=group.due.__getitem__, default=0)
-            blockers = explain(state, TaskKey(record.id, name, cell), now)
+            scope = Scope(state, record, group, usage, now, tripped)
+            blockers = _blockers(scope, TaskKey(record.id, name, cell))
             if blockers:
                 yield name, blockers[0]

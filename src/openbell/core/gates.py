@@ -36,6 +36,8 @@ class Scope:
     group: Group
     usage: Usage
     now: datetime
+    tripped: bool
+    """Whether the run has failed too often: asked once per run, not once per step."""
 
 
 class Fate(Enum):
@@ -75,7 +77,7 @@ def brake(scope: Scope) -> Blocker | None:
     record = scope.record
     if record.paused:
         return Blocker("paused", f"the run is paused: {record.paused}")
-    if record.tripped:
+    if scope.tripped:
         failed = record.count(TaskState.FAILED)
         return Blocker("max_failures", f"{failed} tasks have failed: max_failures is reached")
     return None

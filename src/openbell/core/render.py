@@ -14,6 +14,8 @@ from openbell.core.model import AttemptKey, Pipeline, Run, Step, run_name
 
 _FIELD = re.compile(r"\{\{|\}\}|\{(?P<name>[A-Za-z_][\w.-]*)(?::(?P<format>[^{}]*))?\}|[{}]")
 
+_WIDEST = 1000  # characters of one field
+
 AUTOMATIC = (
     "SIMULATION_NAME",
     "SIMULATION_DATE",
@@ -72,9 +74,14 @@ def fields(template: str) -> Iterator[str]:
 def _formatted(value: Scalar, form: str | None) -> str:
     if not form:
         return str(value)
+    if any(int(number) > _WIDEST for number in re.findall(r"\d+", form)):
+        raise ValueError(f"the format {form!r} asks for more than {_WIDEST} characters")
     if "%" in form and isinstance(value, str):
         return date.fromisoformat(value).strftime(form)
-    return format(value, form)
+    try:
+        return format(value, form)
+    except OverflowError as error:
+        raise ValueError(str(error)) from None
 
 
 def query_name(run: Run, step: Step, key: AttemptKey) -> str:

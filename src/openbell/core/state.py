@@ -161,12 +161,14 @@ class Group:
 class RunRecord:
     """One run: its definition, its groups in topological order, its brake."""
 
-    __slots__ = ("durations", "groups", "last_end", "outcome", "paused", "run", "stalled")
+    __slots__ = ("durations", "forgiven", "groups", "last_end", "outcome", "paused", "run", "stalled")
 
     def __init__(self, run: Run) -> None:
         self.run = run
         self.groups = {name: Group(run.pipeline.step(name)) for name in topological(run.pipeline.steps)}
         self.paused = ""
+        self.forgiven = 0
+        """Failures that were there when somebody last asked for another try of something."""
         self.outcome: RunState | None = None
         self.durations = Durations()
         self.last_end = run.opened_at
@@ -195,9 +197,9 @@ class RunRecord:
 
     @property
     def tripped(self) -> bool:
-        """`max_failures` final failures have happened."""
+        """`max_failures` final failures have happened since somebody last asked for another try."""
         limit = self.run.pipeline.max_failures
-        return limit is not None and self.count(TaskState.FAILED) >= max(1, limit)
+        return limit is not None and self.count(TaskState.FAILED) - self.forgiven >= max(1, limit)
 
     @property
     def complete(self) -> bool:

@@ -115,9 +115,10 @@ def replays(store: Store, limits: Limits) -> None:
     """Folding the journal gives what the store has kept in its rows; no task is tried too often."""
     folded = State(limits)
     spent: Counter[TaskKey] = Counter()
+    forgiven: Counter[str] = Counter()
     doomed: set[TaskKey] = set()
     for _, event in store.journal(limit=10**9):
-        _count(spent, event, folded)
+        _count(spent, forgiven, event, folded)
         _doom(doomed, event, folded)
         evolve(folded, event)
     for run_id, record in folded.runs.items():
@@ -161,7 +162,7 @@ def _exhausted(record: RunRecord, spent: Counter[TaskKey]) -> None:
                 )
 
 
-def _count(spent: Counter[TaskKey], event: Event, before: State) -> None:
+def _count(spent: Counter[TaskKey], forgiven: Counter[str], event: Event, before: State) -> None:
     """Attempts per task and generation, counted from the events alone."""
     match event:
         case Start():
@@ -173,7 +174,8 @@ def _count(spent: Counter[TaskKey], event: Event, before: State) -> None:
                 raise Broken(f"{event.task}: {spent[event.task]} attempts, {allowed} allowed")
             if record.paused:
                 raise Broken(f"{event.task} was started in a paused run")
-            if pipeline.max_failures and record.count(TaskState.FAILED) >= pipeline.max_failures:
+            failed = record.count(TaskState.FAILED) - forgiven[record.id]
+            if pipeline.max_failures and failed >= pipeline.max_failures:
                 raise Broken(f"{event.task} was started after {pipeline.max_failures} failures")
         case Refused(counted=False):
             spent[event.task] -= 1
@@ -182,6 +184,11 @@ def _count(spent: Counter[TaskKey], event: Event, before: State) -> None:
             for cell in range(group.size):
                 if group.state(cell) in event.states and event.cell in (None, cell):
                     spent[TaskKey(event.run, event.step, cell)] = 0
+            forgiven[event.run] = before.runs[event.run].count(TaskState.FAILED) - sum(
+                group.state(cell) is TaskState.FAILED and event.cell in (None, cell)
+                for cell in range(group.size)
+                if group.state(cell) in event.states
+            )
 
 
 class Timeliness:

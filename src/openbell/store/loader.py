@@ -32,6 +32,7 @@ def build(
         Run(run["id"], decode_pipeline(run["definition"]), run["digest"], run["opened_at"], run["origin"])
     )
     record.paused = run["paused"]
+    record.forgiven = run["forgiven"]
     state = RunState(run["state"])
     record.outcome = state if state.final else None
     for row in groups:
@@ -79,6 +80,7 @@ def snapshot(record: RunRecord) -> dict[str, Any]:
     return {
         "run": record.run,
         "paused": record.paused,
+        "forgiven": record.forgiven,
         "outcome": record.outcome,
         "durations": (record.durations.buckets, record.durations.count),
         "groups": {name: _group(group) for name, group in record.groups.items()},

@@ -148,6 +148,7 @@ def _run(changes: Changes, run_id: str, state: State, at: datetime) -> None:
             "definition": encode_pipeline(pipeline),
             "state": record.state.value,
             "paused": record.paused,
+            "forgiven": record.forgiven,
             "closed_at": at if record.outcome else None,
         }
 

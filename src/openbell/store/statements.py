@@ -73,10 +73,11 @@ LAST_END = sa.select(sa.func.max(tables.attempts.c.ended_at)).where(tables.attem
 _UPSERT_TASK = _upsert(tables.tasks, "run", "step", "cell")
 _ATTEMPT_KEY = ("run", "step", "cell", "attempt")
 _MERGE_ATTEMPT = _merge(tables.attempts, *_ATTEMPT_KEY)
+_CHANGING = ("title", "definition", "state", "paused", "forgiven", "closed_at")
 _UPDATE_RUN = (
     sa.update(tables.runs)
     .where(tables.runs.c.id == sa.bindparam("key"))
-    .values({name: sa.bindparam(name) for name in ("title", "definition", "state", "paused", "closed_at")})
+    .values({name: sa.bindparam(name) for name in _CHANGING})
 )
 _TAKEN = (
     sa.update(tables.requests)
@@ -97,7 +98,7 @@ def apply(connection: sa.Connection, changes: Changes) -> None:
         connection.execute(insert(tables.requests).on_conflict_do_nothing(), rows)
         connection.execute(_TAKEN, [{"key": row["id"], "run": row["run"]} for row in changes.requested])
     if changes.opened:
-        blank = {"title": "", "definition": "", "state": RunState.ACTIVE.value, "paused": ""}
+        blank = {"title": "", "definition": "", "state": RunState.ACTIVE.value, "paused": "", "forgiven": 0}
         connection.execute(tables.runs.insert(), [{**row, **blank} for row in changes.opened])
         connection.execute(tables.groups.insert(), changes.groups)
     for sweep in changes.sweeps:

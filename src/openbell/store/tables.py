@@ -66,6 +66,7 @@ runs = sa.Table(
     sa.Column("definition", sa.Text, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("paused", sa.Text, nullable=False),
+    sa.Column("forgiven", sa.Integer, nullable=False),
     sa.Column("opened_at", Instant, nullable=False),
     sa.Column("closed_at", Instant),
     sa.Column("size", sa.Integer, nullable=False),

@@ -64,6 +64,7 @@ def _create_runs() -> None:
         _text("definition"),
         _text("state"),
         _text("paused"),
+        _integer("forgiven"),
         sa.Column("opened_at", Instant, nullable=False),
         sa.Column("closed_at", Instant),
         _integer("size"),
