@@ -140,7 +140,7 @@ def test_templates_that_cannot_be_filled_in(folder: Folder, words: str, codes: l
             "known here: cell, date, key, n, name, params.days, ",
         ),
         ("'x {'", "stray '{' in '{'", "write `{{` and `}}` for braces"),
-        ("x {x:d}", "`{x:d}` cannot be filled in: unknown format code 'd'", ""),
+        ("x {x:d}", "`{x:d}` cannot be filled in: Unknown format code 'd'", ""),
     ],
 )
 def test_what_is_said_of_templates(folder: Folder, words: str, message: str, help_: str) -> None:

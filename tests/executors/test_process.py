@@ -309,7 +309,7 @@ def test_a_dead_zygote_costs_nothing(tmp_path: Path) -> None:
         async with Bench.opened(tmp_path) as bench:
             key = bench.start("sh", "-c", "sleep 0.5; exit 6")
             await bench.started(key)
-            (zygote,) = bench.executor._zygotes.values()
+            (zygote,) = bench.executor._zygotes.zygotes.values()
             kill(zygote.spawner._process.pid)
             again = bench.start("sh", "-c", "exit 7", name="b")
             fact = await bench.ended(again)

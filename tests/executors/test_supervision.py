@@ -105,7 +105,7 @@ def test_a_preload_that_hangs_can_be_left(tmp_path: Path, reason: StopReason, co
             env = {"PYTHONPATH": str(tmp_path)}
             key = bench.start(script=tmp_path / "w.py", preload=("slow",), env=env)
             await asyncio.sleep(0.2)
-            (zygote,) = bench.executor._zygotes.values()
+            (zygote,) = bench.executor._zygotes.zygotes.values()
             bench.executor.stop(key, reason, SECOND)
             fact = await bench.ended(key)
             assert isinstance(fact, Refused)
@@ -275,7 +275,7 @@ def test_a_stopped_zygote_does_not_keep_an_engine(tmp_path: Path) -> None:
     async def main() -> None:
         async with Bench.opened(tmp_path) as bench:
             await bench.exit(bench.start("true"))
-            (zygote,) = bench.executor._zygotes.values()
+            (zygote,) = bench.executor._zygotes.zygotes.values()
             os.kill(zygote.spawner._process.pid, signal.SIGSTOP)
 
     run(asyncio.wait_for(main(), 10))

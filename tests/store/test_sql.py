@@ -57,7 +57,7 @@ def test_a_database_of_a_newer_version_is_left_alone(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "openbell.db") as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
     connection.close()
-    with pytest.raises(StoreError, match="newer openbell"):
+    with pytest.raises(StoreError, match="another openbell"):
         open_store(tmp_path)
 
 

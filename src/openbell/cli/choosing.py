@@ -6,12 +6,13 @@ import os
 from datetime import date
 from pathlib import Path
 
+import click
+
 from openbell.cli.findings import show
 from openbell.cli.setting import Setting
 from openbell.config.load import Loaded, Overrides, load
+from openbell.config.shapes import EXECUTORS
 from openbell.errors import ExecutorUnavailable, UsageError
-
-EXECUTORS = ("process", "ray", "deephaven")
 
 
 def parse_dates(text: str | None) -> tuple[date, date] | None:
@@ -22,7 +23,8 @@ def parse_dates(text: str | None) -> tuple[date, date] | None:
     try:
         ends = date.fromisoformat(first), date.fromisoformat(last or first)
     except ValueError:
-        raise UsageError(f"--dates takes A:B with dates YYYY-MM-DD, not {text!r}") from None
+        hint = "dates of the calendar, YYYY-MM-DD"
+        raise UsageError(f"--dates takes A:B, or one date, not {text!r}", hint=hint) from None
     if ends[0] > ends[1]:
         raise UsageError(f"--dates {text}: the first date lies after the last")
     return ends
@@ -47,12 +49,19 @@ def load_for(setting: Setting, wanted: str, overrides: Overrides, *, starting: b
     return loaded
 
 
-def check_executors(loaded: Loaded) -> None:
-    """Raises `ExecutorUnavailable` when a step wants to run where this installation cannot."""
-    for step in loaded.pipeline:
-        if step.executor == "process":
-            continue
-        where = f"the executor `{step.executor}` is not available"
-        if step.executor == "deephaven":
-            where += ": it needs the extra `deephaven`, which this version of openbell does not have yet"
-        raise ExecutorUnavailable(where, hint="`--on process` runs the tasks on this machine")
+def check_executors(loaded: Loaded, *, starting: bool = True) -> None:
+    """Whether every step can run where it wants to.
+
+    Raises `ExecutorUnavailable` when it cannot; while nothing is `starting`, that is a warning.
+    """
+    for name in dict.fromkeys(step.executor for step in loaded.pipeline if step.executor != "process"):
+        told = f"the executor `{name}` is not available"
+        if name == "deephaven":
+            told += ": it needs the extra `deephaven`, which this version of openbell does not have yet"
+        hint = "`--on process` runs the tasks on this machine"
+        if starting:
+            raise ExecutorUnavailable(told, hint=hint)
+        click.echo(f"warning[OB120]: {told}\n  = help: {hint}", err=True)
+
+
+__all__ = ["EXECUTORS", "check_executors", "load_for", "parse_dates", "parse_values"]

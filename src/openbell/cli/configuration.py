@@ -10,40 +10,54 @@ from typing import Any
 
 import click
 
+from openbell.cli.choosing import EXECUTORS, check_executors
 from openbell.cli.findings import show, shown
 from openbell.cli.setting import Setting
+from openbell.cli.words import plural
 from openbell.config.codes import CODES
 from openbell.config.findings import Finding, nearest
-from openbell.config.load import load
+from openbell.config.load import Overrides, load
+from openbell.config.project import FILE
 from openbell.config.schema import SUBJECTS, describe, json_schema
 from openbell.errors import ConfigError, ExitCode, NotFound
 
 
 @click.command()
 @click.argument("files", nargs=-1, required=True)
+@click.option("--on", type=click.Choice(EXECUTORS), help="As if the tasks were to run there.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text")
-def validate(files: tuple[str, ...], output: str) -> int:
+def validate(files: tuple[str, ...], on: str | None, output: str) -> int:
     """Check pipeline files of any dialect, and the project that they belong to.
 
     All findings at once, with line and column; exit code 65 when one of them is an error.
     """
-    results = [_validate(file) for file in files]
+    results = []
+    for file in files:
+        result = _validate(file, on)
+        results.append(result)
+        if output == "text" and result["valid"]:
+            of = f", {plural(result['tasks'], 'task')}" if "tasks" in result else ""
+            click.echo(f"{result['file']}: valid{of} ({result['dialect']})")
     if output == "json":
         click.echo(json.dumps(results, ensure_ascii=False))
-    else:
-        for result in results:
-            if result["valid"]:
-                click.echo(f"{result['file']}: valid, {result['tasks']:,} tasks ({result['dialect']})")
-    return ExitCode.OK if all(result["valid"] for result in results) else ExitCode.CONFIG
+    if any(result.get("findings") and not result["valid"] for result in results):
+        return ExitCode.CONFIG
+    return ExitCode.OK if all(result["valid"] for result in results) else ExitCode.USAGE
 
 
-def _validate(file: str) -> dict[str, Any]:
+def _validate(file: str, on: str | None) -> dict[str, Any]:
     """Check one file, show its findings on stderr, and tell what came out."""
     path = Path(file)
     try:
         setting = Setting.of(path if path.exists() else Path.cwd())
+        if path.name == FILE and path.is_file():
+            return {"file": shown(path), "valid": True, "dialect": "project", "findings": []}
         path = setting.project.find(file, Path.cwd())
-        loaded = load(path, setting.project, os.environ)
+        loaded = load(path, setting.project, os.environ, Overrides(on=on))
+        check_executors(loaded, starting=False)
+    except NotFound as error:
+        click.echo(f"error: {error.message}\n  help: {error.hint}", err=True)
+        return {"file": file, "valid": False, "error": error.message, "findings": []}
     except ConfigError as error:
         findings = [finding for finding in error.findings if isinstance(finding, Finding)]
         wrong = error.path or path
@@ -62,7 +76,7 @@ def _validate(file: str) -> dict[str, Any]:
 
 def _lines(path: Path) -> list[str]:
     try:
-        return path.read_text(errors="replace").split("\n")
+        return path.read_text("utf-8-sig", errors="replace").split("\n")
     except OSError:
         return []
 

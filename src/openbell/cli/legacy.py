@@ -51,6 +51,7 @@ def _orchestrate(path: Path, dialect: Dialect, *, dry_run: bool, verbose: bool, 
         raise UsageError(f"{path} is a {loaded.dialect.value} file", hint="`openbell run` takes every kind")
     show(loaded.warnings, path, loaded.document.lines)
     if dry_run:
+        check_executors(loaded, starting=False)
         show_plan(setting, loaded, "text")
         click.echo("\nDry run: the configuration is valid, no session was created")
         return ExitCode.OK

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from openbell.cli.choosing import EXECUTORS, load_for, parse_dates, parse_values
+from openbell.cli.choosing import EXECUTORS, check_executors, load_for, parse_dates, parse_values
 from openbell.cli.setting import Setting
 from openbell.cli.words import plural, seconds, size
 from openbell.config.load import Loaded, Overrides
@@ -40,7 +40,9 @@ def plan(
     place = Path(pipeline) if Path(pipeline).exists() else Path.cwd()
     setting = Setting.of(place)
     overrides = Overrides(on, parse_dates(dates), sample, parse_values(values))
-    show_plan(setting, load_for(setting, pipeline, overrides, starting=False), output)
+    loaded = load_for(setting, pipeline, overrides, starting=False)
+    check_executors(loaded, starting=False)
+    show_plan(setting, loaded, output)
     return ExitCode.OK
 
 

@@ -53,7 +53,9 @@ def run(
     if dry_run:
         from openbell.cli.plan import show_plan
 
-        show_plan(setting, load_for(setting, pipeline, overrides, starting=False), output)
+        loaded = load_for(setting, pipeline, overrides, starting=False)
+        check_executors(loaded, starting=False)
+        show_plan(setting, loaded, output)
         return ExitCode.OK
     loaded = load_for(setting, pipeline, overrides, starting=True)
     check_executors(loaded)

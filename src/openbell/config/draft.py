@@ -19,6 +19,7 @@ from openbell.core.render import AUTOMATIC
 from openbell.errors import OutOfBounds, UnknownMarket
 from openbell.market import Closure, Market, market
 
+_MISSING = "does not exist"
 LONGEST_RANGE = 50 * 366  # days between the ends of a range of dates; more is a typo
 
 
@@ -82,7 +83,7 @@ class Draft:
         if problem is None:
             return Path(os.path.normpath(target))
         if path not in self.unset:
-            siblings = _siblings(target)
+            siblings = _siblings(target) if problem == _MISSING else {}
             near = nearest(target.stem, siblings)
             help_ = f"did you mean `{siblings[near]}`?" if near else f"looked for {target}"
             self.fault("OB112", f"{what} {text} {problem}", path, help_, severity=severity)
@@ -177,7 +178,7 @@ def _problem(target: Path, what: str, access: int) -> str | None:
     try:
         mode = target.stat().st_mode
     except (FileNotFoundError, NotADirectoryError, ValueError):
-        return "does not exist"
+        return _MISSING
     except OSError as error:
         return f"cannot be read: {(error.strerror or 'no access').lower()}"
     if not (S_ISREG(mode) if what == "file" else S_ISDIR(mode)):
@@ -188,6 +189,6 @@ def _problem(target: Path, what: str, access: int) -> str | None:
 def _siblings(target: Path) -> dict[str, str]:
     """The other names in its folder, by what they are called without an ending."""
     try:
-        return {entry.stem: entry.name for entry in target.parent.iterdir()}
+        return {entry.stem: entry.name for entry in target.parent.iterdir() if entry.is_file()}
     except (OSError, ValueError):
         return {}

@@ -30,6 +30,16 @@ def expand(text: str, environ: Mapping[str, str]) -> str:
     return _REFERENCE.sub(resolve, text)
 
 
+def malformed(text: str) -> str | None:
+    """The first `${...` that is no reference; None when there is none. References do not nest."""
+    for match in _REFERENCE.finditer(text):
+        if match["default"] and "${" in match["default"]:
+            return match[0]
+    left = _REFERENCE.sub(lambda match: "\0" * len(match[0]), text)
+    start = left.find("${")
+    return text[start : start + 40].splitlines()[0] if start >= 0 else None
+
+
 def references(text: str) -> Iterator[tuple[str, str | None]]:
     """(name, default) of every reference."""
     for match in _REFERENCE.finditer(text):

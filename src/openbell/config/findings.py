@@ -50,8 +50,8 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 
 def in_order(findings: Iterable[Finding]) -> list[Finding]:
     """By place; errors before warnings where they share one. The same thing is said once."""
-    unique = dict.fromkeys(findings)
-    return sorted(unique, key=lambda f: (f.span.line, f.span.column, not f.fatal, f.code))
+    unique = {(found.code, found.message, found.span): found for found in findings}  # aliases repeat them
+    return sorted(unique.values(), key=lambda f: (f.span.line, f.span.column, not f.fatal, f.code))
 
 
 def render(finding: Finding, file: str, lines: Sequence[str]) -> str:

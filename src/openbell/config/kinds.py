@@ -53,6 +53,9 @@ def bare(value: Any) -> str:
     return f'"{value[:40]}"' if isinstance(value, str) else str(value)
 
 
+_A_REFERENCE = {"type": "string", "pattern": r"\$\{"}
+
+
 @dataclass(frozen=True, eq=False)
 class Kind:
     """Annotates a field.
@@ -72,7 +75,10 @@ class Kind:
     def __get_pydantic_json_schema__(
         self, _schema: CoreSchema, _handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
-        return dict(self.schema)
+        """As editors check it. A reference may stand for any value."""
+        if self.schema.get("type") == "string" and "pattern" not in self.schema:
+            return dict(self.schema)
+        return {"anyOf": [dict(self.schema), _A_REFERENCE]}
 
 
 def whole(low: int, high: int | None = None) -> Kind:

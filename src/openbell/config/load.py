@@ -95,8 +95,10 @@ def detect(document: Document, assume: Dialect = Dialect.NATIVE) -> Dialect:
     if root is not None and root.find(("steps",)) is not None:
         return Dialect.NATIVE
     execution = _execution(root) if root is not None else None
-    if root is None or execution is None:
+    if root is None or (execution is None and assume is not Dialect.NATIVE):
         return assume
+    if execution is None:
+        return _without_execution(root)
     keys = execution.entries
     if ("num_partitions" in keys) != ("num_workers" in keys):
         return Dialect.PQ if "num_partitions" in keys else Dialect.REPLAY
@@ -107,6 +109,13 @@ def detect(document: Document, assume: Dialect = Dialect.NATIVE) -> Dialect:
     if balance == 0 and assume is not Dialect.NATIVE:
         return assume
     return Dialect.PQ if balance >= 0 else Dialect.REPLAY
+
+
+def _without_execution(root: Node) -> Dialect:
+    """The section that tells most is missing: a sweep shows itself by the others."""
+    if not {"dates", "deephaven"} & root.entries.keys():
+        return Dialect.NATIVE
+    return Dialect.REPLAY if "scheduler" in root.entries else Dialect.PQ
 
 
 def _execution(root: Node) -> Node | None:
@@ -185,7 +194,8 @@ def _narrowed(draft: Draft, pipeline: Pipeline, first: date, last: date) -> Pipe
     if not axes and not draft.stand_ins:
         draft.fault("OB114", "`--dates` has nothing to choose from: no step has an axis of dates", ())
     elif any(axis.values and axis not in kept for axis in axes):
-        draft.fault("OB114", f"no date of the file lies in {first} to {last}", ())
+        inside = [str(why) for day, why in sorted(draft.left_out.items()) if first <= day <= last]
+        draft.fault("OB114", f"no date of the file lies in {first} to {last}", (), "; ".join(inside[:4]))
     draft.left_out = {day: why for day, why in draft.left_out.items() if first <= day <= last}
     steps = []
     for step in pipeline:

@@ -165,6 +165,7 @@ def _is_date(value: Scalar) -> bool:
 
 def _dates(draft: Draft, shape: DatesShape, home: str | None, place: Place) -> list[str]:
     ends = ((*place, "from"), (*place, "to"))
+    calendar = draft.market(shape.sessions, (*place, "sessions")) if shape.sessions else None
     if not draft.ordered(shape.start, shape.end, ends):
         return []
     if shape.days is not None:
@@ -172,14 +173,14 @@ def _dates(draft: Draft, shape: DatesShape, home: str | None, place: Place) -> l
             draft.fault("OB111", "`sessions` and `days` exclude each other", place, key=True)
         days = draft.days(shape.start, shape.end)
         return days if shape.days == "all" else draft.weekdays(days, ends[0])
-    name = shape.sessions or home
-    if name is None and (draft.meant(place, "sessions", "days") or draft.meant((), "market")):
+    if shape.sessions is None and home is not None:
+        calendar = draft.market(home, ("market",))
+    elif shape.sessions is None and (draft.meant(place, "sessions", "days") or draft.meant((), "market")):
         return []
-    if name is None:
+    elif shape.sessions is None:
         help_ = "name a market: `sessions: XNYS`, or `market:` for the pipeline, or `days: all`"
         draft.fault("OB102", "these dates have no calendar", place, help_, key=True)
         return []
-    calendar = draft.market(name, (*place, "sessions") if shape.sessions else ("market",))
     return draft.sessions(calendar, shape.start, shape.end, ends) if calendar else []
 
 

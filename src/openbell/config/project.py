@@ -46,10 +46,17 @@ class Project:
         ):
             if candidate.is_file():
                 return candidate
-        known = sorted(path.stem for path in (self.folder / FOLDER).glob("*.yaml"))
+        named = {path.stem: path.stem for path in (self.folder / FOLDER).glob("*.yaml")}
+        beside = {path.stem: path.name for path in (here / wanted).parent.glob("*.y*ml") if path.name != FILE}
+        known = beside | named
         near = nearest(Path(wanted).stem, known)
-        hint = f"did you mean `{near}`?" if near else f"pipelines here: {', '.join(known) or 'none'}"
-        raise NotFound(f"there is no pipeline or file {wanted}", hint=hint)
+        hint = (
+            f"did you mean `{known[near]}`?"
+            if near
+            else f"pipelines here: {', '.join(sorted(known.values())) or 'none'}"
+        )
+        what = "is a folder" if (here / wanted).is_dir() else "is no pipeline and no file"
+        raise NotFound(f"{wanted} {what}", hint=hint)
 
 
 def locate(start: Path) -> Path:

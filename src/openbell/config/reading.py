@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 
 from openbell.config.document import Document, Node, Path, no_text, resolve
-from openbell.config.expand import expand, references
+from openbell.config.expand import expand, malformed, references
 from openbell.config.findings import Finding, Severity, nearest
 from openbell.config.kinds import Shape, shown
 from openbell.config.repair import alternatives, repaired
@@ -41,6 +41,9 @@ def resolve_references(document: Document, environ: Mapping[str, str], keeps: Ke
     for path, node in list(document.root.walk()) if document.root else ():
         if not isinstance(node.value, str) or "${" not in node.value:
             continue
+        if (wrong := malformed(node.value)) is not None:
+            document.findings.append(_no_reference(wrong, node, path))
+            continue
         missing = _missing_variables(node.value, environ)
         document.findings += [_not_set(name, node, path) for name in missing]
         if missing:
@@ -48,6 +51,11 @@ def resolve_references(document: Document, environ: Mapping[str, str], keeps: Ke
         elif not keeps(path):
             _resolve(document, node, path, environ)
     return frozenset(unset)
+
+
+def _no_reference(text: str, node: Node, path: Path) -> Finding:
+    told = f"`{text}` is no reference to a variable: that is ${{VAR}} or ${{VAR:-default}}"
+    return Finding("OB106", told, node.span, "write `$${` for the characters `${`", path=path)
 
 
 def _missing_variables(text: str, environ: Mapping[str, str]) -> list[str]:

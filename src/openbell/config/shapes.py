@@ -8,7 +8,7 @@ from __future__ import annotations
 import shlex
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import ConfigDict, Discriminator, Field, Tag
 from pydantic_core import PydanticCustomError
 
 from openbell.config.kinds import (
@@ -207,6 +207,8 @@ Switch = Annotated[
 class DatesShape(Shape):
     """An axis of dates: the sessions of a market, or days."""
 
+    model_config = ConfigDict(json_schema_extra={"not": {"required": ["sessions", "days"]}})
+
     sessions: Text | None = Field(None, description="Market or calendar whose sessions are the values.")
     days: Annotated[str, choice("all", "weekdays")] | None = Field(
         None, description="Calendar days instead of sessions: `all`, or `weekdays`."
@@ -284,6 +286,13 @@ class SharedShape(Shape):
 
 class StepShape(SharedShape):
     """A step: what to run, after what, for which cells."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [{"required": ["run"]}, {"required": ["script"]}],
+            "not": {"required": ["replay", "batch"]},
+        }
+    )
 
     run: Words | None = Field(
         None, description="A command, as text or as a list. No shell. Templates are filled in."

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+import re
 import warnings
 from pathlib import Path
 
 from openbell.config.document import Path as Place
 from openbell.config.draft import Draft
 from openbell.config.findings import Severity
+
+_DEEPHAVEN = re.compile(r"deephaven(?:_\w+)?(?:\.|$)")
 
 
 def check_python(draft: Draft, script: Path, place: Place, *, here: bool, ours: bool = True) -> None:
@@ -26,7 +29,7 @@ def check_python(draft: Draft, script: Path, place: Place, *, here: bool, ours: 
         told = f"the worker script {script.name} does not parse{line}: {said}"
         draft.fault("OB124", told, place, severity=Severity.ERROR if ours else Severity.WARNING)
         return
-    if here and any(name.split(".")[0].startswith("deephaven") for name in _imports(tree)):
+    if here and any(_DEEPHAVEN.match(name) for name in _imports(tree)):
         draft.fault(
             "OB124",
             f"the worker script {script.name} imports deephaven, which needs a Deephaven runtime",

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 _TRACEBACK = "Traceback (most recent call last):"
+_GROUP = "+ Exception Group Traceback (most recent call last):"
+_FRAME = re.compile(r"^ +[|+] ?")
 _LONGEST_LINE = 300
 _LONGEST_TRACEBACK = 8_000
 _VARIABLE = re.compile(r"0x[0-9a-fA-F]+|\d+")
@@ -25,6 +27,11 @@ class Complaint:
 
 def complaint(tail: str) -> Complaint:
     """The complaint at the end of a log: a Python traceback where there is one, else the last line."""
+    if (start := tail.rfind(_GROUP)) >= 0:
+        lines = [_FRAME.sub("", line) for line in tail[start:].splitlines()]
+        told = next((line for line in lines if "ExceptionGroup: " in line), "")
+        if told:
+            return Complaint(told[:_LONGEST_LINE], "\n".join(lines)[:_LONGEST_TRACEBACK])
     start = tail.rfind(_TRACEBACK)
     if start >= 0:
         lines = tail[start:].splitlines()

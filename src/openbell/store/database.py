@@ -13,6 +13,9 @@ from openbell.store.tables import metadata
 READING = {"openbell_reading": True}
 """Execution option of connections that never write: their transactions do not queue."""
 
+_UPGRADABLE: tuple[str, ...] = ()
+"""Earlier schemas, which `migrations/` leads on from."""
+
 REVISION = "0001"
 """The schema that this version of openbell reads and writes: the newest file in `migrations/`."""
 
@@ -49,10 +52,10 @@ def migrate(engine: sa.Engine) -> None:
         found = _revision(connection)
     if found == REVISION:
         return
-    if found is not None and found > REVISION:
+    if found is not None and found not in _UPGRADABLE:
         raise StoreError(
-            f"the store was written by a newer openbell (schema {found}, this one knows {REVISION})",
-            hint="install the newer version again",
+            f"the store was written by another openbell (schema {found or 'unknown'}, not {REVISION})",
+            hint="install the version that wrote it, or move the state folder away",
         )
     with engine.begin() as connection:
         if found is None and _revision(connection) is None:
@@ -85,8 +88,7 @@ def _upgrade(connection: sa.Connection) -> None:
 def _revision(connection: sa.Connection) -> str | None:
     if not sa.inspect(connection).has_table("alembic_version"):
         return None
-    found: str | None = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
-    return found
+    return connection.scalar(sa.text("SELECT version_num FROM alembic_version")) or ""
 
 
 def unusable(url: str, error: Exception) -> StoreError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from openbell.config.dialects import shared
 from openbell.config.dialects.shared import (
@@ -75,6 +75,10 @@ class BatchShape(Shape):
 
 class PqShape(Shape):
     """A file of the persistent query orchestrator."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": ["replay"]}, {"required": ["batch"]}]}
+    )
 
     name: Text = Field(description="Name of the simulation.")
     deephaven: DeephavenShape | None = Field(None, description="The connection.")

@@ -67,7 +67,7 @@ class TimestampColumnShape(Shape):
 
 def keeps(path: Place) -> bool:
     """References in the workers' environment and in the connection are resolved when they are used."""
-    return path[:1] in (("env",), ("deephaven",))
+    return path[:1] == ("env",) or (path[:1] == ("deephaven",) and path[1:] != ("auth_method",))
 
 
 def slug(name: str) -> str:
@@ -154,10 +154,10 @@ def _language_place(draft: Draft) -> Place:
 def dates_axis(draft: Draft, shape: DatesShape, hint: str | None) -> Axis:
     """The dates as an axis. `hint`: a calendar that the file names elsewhere, to warn by."""
     ends = (("dates", "start"), ("dates", "end"))
+    calendar = draft.market(shape.calendar, ("dates", "calendar")) if shape.calendar else None
     if not draft.ordered(shape.start, shape.end, ends):
         return Axis("date", (), "date")
     if shape.calendar is not None:
-        calendar = draft.market(shape.calendar, ("dates", "calendar"))
         found = draft.sessions(calendar, shape.start, shape.end, ends) if calendar else []
     else:
         found = draft.days(shape.start, shape.end)
@@ -197,8 +197,8 @@ def retries(max_retries: int) -> Retry:
 
 
 def minutes(count: float) -> timedelta:
-    """At most ten years: more is as good as no bound, and beyond what dates can count."""
-    return timedelta(minutes=min(count, 3650 * 24 * 60))
+    """A millisecond to ten years: more is as good as no bound, and beyond what dates can count."""
+    return max(timedelta(milliseconds=1), timedelta(minutes=min(count, 3650 * 24 * 60)))
 
 
 def reservation(heap_size_gb: float) -> Demand:

@@ -6,24 +6,24 @@ import asyncio
 import os
 import signal
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from openbell.clock import Clock
 from openbell.core.events import Fact, Lost, Refused, Reported, Started
-from openbell.core.model import AttemptKey, Command, Step
-from openbell.core.render import AUTOMATIC
+from openbell.core.model import AttemptKey, Step
 from openbell.core.state import Capacity
 from openbell.core.states import StopReason
 from openbell.doorbell import Doorbell
 from openbell.executors.process import kernel
 from openbell.executors.process.events import read_events
-from openbell.executors.process.files import AttemptFiles, mark_of
+from openbell.executors.process.files import AttemptFiles
 from openbell.executors.process.leftovers import sweep
 from openbell.executors.process.outcome import NO_ROOM, ended
-from openbell.executors.process.spawner import Spawner
+from openbell.executors.process.specification import specify
+from openbell.executors.process.zygotes import ZygotePool
 from openbell.executors.protocol import Brief, Orphan, Report
 
 _AUDIT = 30.0  # seconds between looks at attempts of which nothing is heard
@@ -48,17 +48,6 @@ class _Attempt:
     stop: tuple[StopReason, float] | None = None
 
 
-@dataclass(slots=True)
-class _Zygote:
-    """A zygote and the attempts that it has been asked for. A warm one is not ready at once."""
-
-    spawner: Spawner
-    warm: bool
-    asked: set[AttemptKey] = field(default_factory=set)
-    waiting: list[dict[str, Any]] = field(default_factory=list)
-    ready: bool = False
-
-
 class ProcessExecutor:
     """Runs attempts as processes of this machine. `folder`: the project's state folder."""
 
@@ -79,7 +68,7 @@ class ProcessExecutor:
         self._log_cap = log_cap
         self._power = power
         self._attempts: dict[str, _Attempt] = {}
-        self._zygotes: dict[Any, _Zygote] = {}
+        self._zygotes = ZygotePool(folder, self)
         self._audit: asyncio.TimerHandle | None = None
         self._report: Report | None = None
         doorbell.listen("attempt", self._rung)
@@ -97,9 +86,7 @@ class ProcessExecutor:
         self._report = None
         for attempt in self._attempts.values():
             self._unwatch(attempt)
-        for zygote in self._zygotes.values():
-            zygote.spawner.close(kill=not zygote.ready)
-        self._zygotes.clear()
+        self._zygotes.close()
         if self._audit is not None:
             self._audit.cancel()
 
@@ -109,97 +96,23 @@ class ProcessExecutor:
         key = brief.key
         files = AttemptFiles(self._root, key)
         self._attempts[str(key)] = _Attempt(key, files, brief.step)
-        zygote = self._zygote(brief)
-        zygote.asked.add(key)
-        spec = self._spec(brief, files)
-        if zygote.ready:
-            zygote.spawner.spawn(spec)
-        else:
-            zygote.waiting.append(spec)
+        self._zygotes.ask(
+            brief, specify(brief, files, self._folder, log_cap=self._log_cap, power=self._power)
+        )
         if limit := brief.step.start_timeout:
             self._loop.call_later(limit.total_seconds() * _ALMOST, self._rung, str(key))
         self._keep_auditing()
 
-    def _spec(self, brief: Brief, files: AttemptFiles) -> dict[str, Any]:
-        """What the shim has to know, as JSON data."""
-        step = brief.step
-        in_place = bool(step.preload)
-        argv = list(brief.argv)
-        if not isinstance(step.work, Command) and not in_place:
-            argv.insert(0, brief.python or _own_python())
-        checkpoint = self._folder / "checkpoints" / f"{files.folder.parent.name}.{step.name}.{brief.key.cell}"
-        env = {
-            "PYTHONUNBUFFERED": "1",
-            **brief.env,
-            "OPENBELL_EVENTS": str(files.events),
-            "OPENBELL_CHECKPOINT": str(checkpoint),
-            "OPENBELL_BELL": str(self._folder / "engine.sock"),
-        }
-        return {
-            "id": str(brief.key),
-            "dir": str(files.folder),
-            "argv": argv,
-            "env": env,
-            "cwd": brief.cwd,
-            "timeout": step.timeout.total_seconds() if step.timeout else None,
-            "grace": step.grace.total_seconds(),
-            "memory": step.demand.memory if step.demand.memory_cap else 0,
-            "log_cap": self._log_cap,
-            "bell": "engine.sock",
-            "power": self._power,
-            "mark": mark_of(files.folder),
-            "script": in_place,
-        }
+    def forked(self, name: str, shim: int) -> None:
+        """A zygote has forked the shim of this attempt."""
+        if known := self._attempts.get(name):
+            self._follow(known, shim)
 
-    def _zygote(self, brief: Brief) -> _Zygote:
-        """The zygote for this brief: the bare one, or a warm one with its modules and environment."""
-        preload = brief.step.preload
-        env = {name: value for name, value in brief.env.items() if not _automatic(name)} if preload else None
-        name = (brief.python, preload, tuple(sorted(env.items()))) if env is not None else ""
-        zygote = self._zygotes.get(name)
-        if zygote is None:
+    def orphaned(self, name: str) -> None:
+        """A zygote that had been asked for this attempt has died."""
+        self._investigate(name)
 
-            def hear(message: dict[str, Any] | None) -> None:
-                self._heard(name, message)
-
-            python = brief.python if preload else None
-            spawner = Spawner(self._folder, hear, python=python, preload=preload, env=env)
-            zygote = self._zygotes[name] = _Zygote(spawner, warm=bool(preload))
-        return zygote
-
-    def _heard(self, name: Any, message: dict[str, Any] | None) -> None:
-        """Something a zygote has to say; None: it has died."""
-        zygote = self._zygotes[name]
-        match message:
-            case None:
-                del self._zygotes[name]
-                for spec in zygote.waiting:
-                    self._never_ready(spec["id"], zygote)
-                for key in zygote.asked:
-                    self._investigate(str(key))
-            case {"ready": True}:
-                zygote.ready = True
-                for spec in zygote.waiting:
-                    zygote.spawner.spawn(spec)
-                zygote.waiting.clear()
-            case {"ready": False, "module": module, "error": error}:
-                del self._zygotes[name]
-                zygote.spawner.close()
-                for spec in zygote.waiting:
-                    self._refuse(spec["id"], f"preload of {module!r}: {error}", counted=True)
-            case {"id": attempt} if known := self._attempts.get(attempt):
-                zygote.asked.discard(known.key)
-                if "error" in message:
-                    self._refuse(attempt, message["error"], counted=False)
-                else:
-                    self._follow(known, message["pid"])
-
-    def _never_ready(self, name: str, zygote: _Zygote) -> None:
-        """A zygote has died before it took any request. A bare one has been killed; a warm one may always."""
-        how = zygote.spawner.ended
-        self._refuse(name, f"its interpreter has ended before it was ready ({how})", counted=zygote.warm)
-
-    def _refuse(self, name: str, reason: str, *, counted: bool) -> None:
+    def refused(self, name: str, reason: str, *, counted: bool) -> None:
         """Nothing of this attempt has begun, and nothing will."""
         attempt = self._attempts.get(name)
         if attempt is not None:
@@ -374,13 +287,9 @@ class ProcessExecutor:
         if attempt.shim is not None:
             self._signal(attempt)
             return
-        for zygote in self._zygotes.values():
-            left = [spec for spec in zygote.waiting if spec["id"] != str(key)]
-            if zygote.warm and len(left) < len(zygote.waiting):  # an import may take for ever
-                zygote.waiting = left
-                zygote.asked.discard(key)
-                told = f"stopped ({reason.value}) while its modules were being imported"
-                self._refuse(str(key), told, counted=reason is StopReason.START_TIMEOUT)
+        if self._zygotes.withdraw(str(key)):
+            told = f"stopped ({reason.value}) while its modules were being imported"
+            self.refused(str(key), told, counted=reason is StopReason.START_TIMEOUT)
 
     def _signal(self, attempt: _Attempt) -> None:
         """Tell the shim why, then wake it. One without a start to its name is told when it has one."""
@@ -414,13 +323,3 @@ class ProcessExecutor:
     def _tell(self, fact: Fact) -> None:
         if self._report is not None:
             self._report(fact)
-
-
-def _automatic(name: str) -> bool:
-    return name in AUTOMATIC or name.startswith("OPENBELL_")
-
-
-def _own_python() -> str:
-    import sys
-
-    return sys.executable
