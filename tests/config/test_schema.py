@@ -134,7 +134,31 @@ BROKEN: list[tuple[str, str, tuple[str, str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("subject", "text", "change"), BROKEN)
+EXCLUSIVE: list[tuple[str, str, tuple[str, str]]] = [
+    ("pq", PQ_BATCH, ("batch:", "replay: {replay_start: '09:30:00', replay_speed: 1}\nbatch:")),
+    ("pipeline", "name: p\nsteps: {a: {run: x}}\n", ("{run: x}", "{}")),
+    ("pipeline", "name: p\nsteps: {a: {run: x}}\n", ("{run: x}", "{run: x, script: y.py}")),
+    ("pipeline", "name: p\nsteps: {a: {run: x}}\n", ("run: x", "run: x, replay: {}, batch: true")),
+]
+
+
+@pytest.mark.parametrize(
+    ("subject", "text", "change"),
+    [
+        ("pipeline", MANY, ("concurrency: 4", "concurrency: ${N}")),
+        ("pipeline", MANY, ("name: many", "name: ${NAME:-many}")),
+        ("pipeline", MANY, ("timeout: 5m", "timeout: '${T}'")),
+        ("pipeline", MANY, ("from: 2024-01-02", "from: '${START}'")),
+        ("pipeline", MANY, ("priority: critical", "priority: '${P}'")),
+        ("pq", PQ, ("num_partitions: 10", "num_partitions: ${N}")),
+        ("pq", PQ, ("heap_size_gb: 4.0", "heap_size_gb: ${HEAP}")),
+    ],
+)
+def test_a_reference_may_stand_for_any_value(subject: str, text: str, change: tuple[str, str]) -> None:
+    assert errors(subject, edited(text, change)) == []
+
+
+@pytest.mark.parametrize(("subject", "text", "change"), [*BROKEN, *EXCLUSIVE])
 def test_broken_files_are_not(subject: str, text: str, change: tuple[str, str]) -> None:
     assert errors(subject, edited(text, change))
 

@@ -53,7 +53,7 @@ def bare(value: Any) -> str:
     return f'"{value[:40]}"' if isinstance(value, str) else str(value)
 
 
-_A_REFERENCE = {"type": "string", "pattern": r"\$\{"}
+_A_REFERENCE = r"\$\{"
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,9 +76,12 @@ class Kind:
         self, _schema: CoreSchema, _handler: GetJsonSchemaHandler
     ) -> dict[str, Any]:
         """As editors check it. A reference may stand for any value."""
-        if self.schema.get("type") == "string" and "pattern" not in self.schema:
+        if self.schema.get("type") != "string":
+            return {"anyOf": [self.schema, {"type": "string", "pattern": _A_REFERENCE}]}
+        if "pattern" not in self.schema:
             return dict(self.schema)
-        return {"anyOf": [dict(self.schema), _A_REFERENCE]}
+        plain = {name: value for name, value in self.schema.items() if name != "format"}
+        return {**plain, "pattern": f"{self.schema['pattern']}|{_A_REFERENCE}"}
 
 
 def whole(low: int, high: int | None = None) -> Kind:
