@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from openbell.cli.entry import sheltered
 from openbell.cli.words import plural, seconds, task_label, task_path
 from openbell.core.failures import FailureGroup, failure_groups
 from openbell.core.state import RunRecord
@@ -36,18 +37,22 @@ def show_ending(store: Store, ending: Ending, output: str) -> int:
         click.echo("Left before the engine had taken it up: it will not run", err=True)
         return ExitCode.INTERRUPTED
     code = _code(ending, record)
+    with sheltered():
+        _show(store, record, ending, code, output)
+    return code
+
+
+def _show(store: Store, record: RunRecord, ending: Ending, code: int, output: str) -> None:
     attempts = list(store.attempts(record.id, last_only=True))
     if output == "json":
         click.echo(json.dumps(_as_json(record, attempts, code, ending), ensure_ascii=False))
-        return code
-    if ending.detached:
+    elif ending.detached:
         click.echo(f"Left {record.id} to its engine. To see it again: openbell status", err=True)
-        return code
-    _show_counts(record)
-    _show_failures(record, attempts)
-    _show_results(record, attempts)
-    _show_next(record)
-    return code
+    else:
+        _show_counts(record)
+        _show_failures(record, attempts)
+        _show_results(record, attempts)
+        _show_next(record)
 
 
 def _code(ending: Ending, record: RunRecord) -> ExitCode:
