@@ -63,3 +63,9 @@ def test_a_module_whose_name_begins_alike_is_not_deephaven(folder: Folder) -> No
     (folder.path / "w.py").write_text("import deephavenly\n")
     loaded = folder.load("name: p\nsteps: {a: {script: w.py}}\n")
     assert places(loaded.warnings, Severity.WARNING) == []
+
+
+def test_a_password_in_the_file_is_warned_of_and_kept_nowhere(folder: Folder) -> None:
+    loaded = folder.load(edited(PQ, ('password: "${DH_PASSWORD}"', "password: hunter2")))
+    assert [finding.code for finding in loaded.warnings if finding.code == "OB126"] == ["OB126"]
+    assert "hunter2" not in repr(loaded.pipeline)

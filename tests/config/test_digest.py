@@ -140,3 +140,26 @@ def test_a_sample_is_another_plan(folder: Folder) -> None:
 
 def test_where_it_runs_does_not_matter(folder: Folder) -> None:
     assert folder.load(PQ, LOGIN, on=None).digest == folder.load(PQ, LOGIN, on="process").digest
+
+
+@pytest.mark.parametrize(
+    ("run", "counts"),
+    [
+        ("python w.py --out result.csv", True),
+        ("python3.12 -u w.py", True),
+        ("./w.py", True),
+        ("bash w.py", True),
+        ("python -m w", False),
+        ("cat w.py", False),
+        ("python {name}.py", False),
+    ],
+)
+def test_the_script_that_a_command_runs_is_part_of_the_plan(folder: Folder, run: str, counts: bool) -> None:
+    text = f"name: p\nsteps: {{a: {{run: {run!r}}}}}\n"
+    (folder.path / "w.py").write_text("1")
+    (folder.path / "result.csv").write_text("1")
+    first = folder.load(text).digest
+    (folder.path / "result.csv").write_text("2")
+    assert folder.load(text).digest == first, "an output makes another plan"
+    (folder.path / "w.py").write_text("2")
+    assert (folder.load(text).digest != first) is counts

@@ -82,4 +82,8 @@ CODES: dict[str, Code] = {
         "more than there is",
         "A task asks for more slots or memory than the machine has. It would run alone, or not at all.",
     ),
+    "OB126": Code(
+        "secret in a file",
+        "Secrets belong into the environment: `${VAR}` refers to one, and its value is stored nowhere.",
+    ),
 }

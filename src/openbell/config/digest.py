@@ -6,11 +6,12 @@ the run, and only what is missing runs. (docs/adr/0002)
 
 from __future__ import annotations
 
+import re
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from openbell.core.model import Pipeline, Script, Step
+from openbell.core.model import Command, Pipeline, Script, Step
 
 
 def digest(pipeline: Pipeline) -> str:
@@ -34,8 +35,34 @@ def _step(step: Step, folder: str) -> tuple[Any, ...]:
         path = Path(work.path)
         name = path.relative_to(folder) if path.is_relative_to(folder) else path
         work = (str(name), _content(path))
+    elif isinstance(step.work, Command) and (program := _program(step.work.argv, folder)) is not None:
+        work = (step.work, _content(program))
     needs = sorted((need.step, need.mode.value) for need in step.needs)
     return (step.name, work, needs, step.matrix, sorted(step.env.items()), step.mode)
+
+
+_INTERPRETER = re.compile(r"python[0-9.]*|pypy[0-9.]*|bash|sh|zsh|Rscript|julia|node|perl|ruby")
+
+
+def _program(argv: tuple[str, ...], folder: str) -> Path | None:
+    """The user's file that a command runs: the program itself, or the script of an interpreter.
+
+    Other files that a command names may be its outputs, which must not make another plan of it.
+    """
+    words = [*argv]
+    if _INTERPRETER.fullmatch(Path(words[0]).name):
+        words = words[1:]
+        while words and words[0].startswith("-") and words[0] not in ("-c", "-m"):
+            words = words[1:]
+    if (
+        not words
+        or words[0].startswith("-")
+        or "{" in words[0]
+        or ("/" not in words[0] and words[0] == argv[0])
+    ):
+        return None
+    path = Path(folder, words[0])
+    return path if path.is_file() and path.is_relative_to(folder) else None
 
 
 def _content(script: Path) -> str:

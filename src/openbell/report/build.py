@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Iterable, Sequence
 from hashlib import sha256
 from html import escape
@@ -159,11 +160,16 @@ def _durations(record: RunRecord, attempts: Sequence[AttemptInfo]) -> str:
     )
 
 
+_SECRET = re.compile(r"""(?mi)^(\s*["']?\w*(?:password|secret|token)["']?\s*:\s*)(?!["']?\$\{)\S.*$""")
+"""A line that holds a secret itself and not a reference to it."""
+
+
 def _configuration(info: RunInfo, record: RunRecord, source: str) -> str:
     definition = json.dumps(json.loads(encode_pipeline(record.run.pipeline)), indent=1, ensure_ascii=False)
     if len(definition) > _LONGEST_DEFINITION:
         definition = definition[:_LONGEST_DEFINITION] + "\n..."
     path = escape(record.run.pipeline.source)
+    source = _SECRET.sub(r"\1(left out)", source)
     now = f"<details open><summary>{path}, as it is now</summary><pre>{escape(source)}</pre></details>"
     return section(
         "Configuration",

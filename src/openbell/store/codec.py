@@ -79,10 +79,6 @@ def encode_value(value: Any) -> str:
     return dump(_plain(value))
 
 
-def decode_value(cls: type, text: str) -> Any:
-    return _adapter(cls).validate_json(text)
-
-
 def dump(data: Any) -> str:
     return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
 

@@ -90,19 +90,23 @@ def connection(
     draft: Draft, shape: DeephavenShape | None, environ: Mapping[str, str], *, needed: bool
 ) -> dict[str, Scalar]:
     """The connection's settings. `needed`: the sweep is to run on Deephaven, so all of it has to be there."""
+    if shape is not None and shape.password and "${" not in shape.password:
+        told = "`password` holds a password; files are read by more people than one thinks"
+        help_ = "write `${DH_PASSWORD}` and set that variable"
+        draft.fault("OB126", told, ("deephaven", "password"), help_, severity=Severity.WARNING)
     if not needed:
         draft.unused(("deephaven",))
+        return {}
     if shape is None:
-        if needed and not draft.meant((), "deephaven"):
+        if not draft.meant((), "deephaven"):
             draft.fault("OB102", "missing field `deephaven` in the file", ())
         return {}
     values = {name: value for name, value in shape.model_dump().items() if value}
     if "connection_url" not in values and environ.get("DH_CONNECTION_URL"):
         values["connection_url"] = "${DH_CONNECTION_URL}"
-    if needed:
-        _complete(draft, shape, values)
-        if shape.auth_method == "private_key" and shape.private_key_path:
-            _check_key(draft, shape.private_key_path, environ)
+    _complete(draft, shape, values)
+    if shape.auth_method == "private_key" and shape.private_key_path:
+        _check_key(draft, shape.private_key_path, environ)
     return values
 
 
