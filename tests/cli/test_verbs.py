@@ -69,7 +69,7 @@ def test_every_verb_has_help(desk: Desk, verb: str) -> None:
         (("rnu",), "There is no verb `rnu`. Did you mean `run`?"),
         (("run",), "Missing argument 'PIPELINE'"),
         (("run", "x", "--nope"), "No such option"),
-        (("run", "nothing.yaml"), "there is no pipeline or file nothing.yaml"),
+        (("run", "nothing.yaml"), "nothing.yaml is no pipeline and no file"),
         (("plan", "p.yaml", "--dates", "tomorrow"), "--dates takes A:B"),
         (("plan", "p.yaml", "--set", "concurrency"), "--set takes key=value"),
         (("init", "--template", "nope"), "there is no template 'nope'"),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import click
@@ -22,6 +23,9 @@ from openbell.store.records import AttemptInfo
 
 _COLOURS = {"succeeded": "green", "partial": "yellow", "failed": "red", "cancelled": "yellow"}
 _MOST_GROUPS = 5
+
+Attempts = Callable[[], Iterable[AttemptInfo]]
+"""Reads the last attempt of each task, anew each time."""
 
 
 def grouped(record: RunRecord, attempts: Iterable[AttemptInfo]) -> list[FailureGroup]:
@@ -43,7 +47,7 @@ def show_ending(store: Store, ending: Ending, output: str) -> int:
 
 
 def _show(store: Store, record: RunRecord, ending: Ending, code: int, output: str) -> None:
-    attempts = list(store.attempts(record.id, last_only=True))
+    attempts = partial(store.attempts, record.id, last_only=True)  # a million would not fit
     if output == "json":
         click.echo(json.dumps(_as_json(record, attempts, code, ending), ensure_ascii=False))
     elif ending.detached:
@@ -72,8 +76,8 @@ def _show_counts(record: RunRecord) -> None:
     click.echo(f" — {plural(summary.total, 'task')}: {told}{took}")
 
 
-def _show_failures(record: RunRecord, attempts: list[AttemptInfo]) -> None:
-    groups = grouped(record, attempts)
+def _show_failures(record: RunRecord, attempts: Attempts) -> None:
+    groups = grouped(record, attempts())
     if not groups:
         return
     count = sum(group.count for group in groups)
@@ -88,10 +92,10 @@ def _show_failures(record: RunRecord, attempts: list[AttemptInfo]) -> None:
         click.echo(f"  and {len(groups) - _MOST_GROUPS} more ways: openbell report {record.id}")
 
 
-def _show_results(record: RunRecord, attempts: list[AttemptInfo]) -> None:
+def _show_results(record: RunRecord, attempts: Attempts) -> None:
     from openbell.report.performance import performance
 
-    table = performance(record, attempts)
+    table = performance(record, attempts())
     if table is None:
         return
     click.echo()
@@ -111,10 +115,10 @@ def _show_next(record: RunRecord) -> None:
     click.echo(f"Report: openbell report {record.id}")
 
 
-def _as_json(record: RunRecord, attempts: list[AttemptInfo], code: int, ending: Ending) -> dict[str, Any]:
+def _as_json(record: RunRecord, attempts: Attempts, code: int, ending: Ending) -> dict[str, Any]:
     from openbell.report.performance import performance
 
-    table = performance(record, attempts)
+    table = performance(record, attempts())
     return {
         "event": "Summary",
         "run": record.id,
@@ -127,7 +131,7 @@ def _as_json(record: RunRecord, attempts: list[AttemptInfo], code: int, ending: 
                 "error": group.error,
                 "example": task_path(record.run.pipeline, group.tasks[0]),
             }
-            for group in grouped(record, attempts)
+            for group in grouped(record, attempts())
         ],
         "performance": table.data() if table else None,
         "detached": ending.detached,

@@ -82,16 +82,16 @@ def performance(record: RunRecord, attempts: Iterable[AttemptInfo]) -> Performan
 
     `attempts`: the last of each task. Curves that leave every sensible range are left out.
     """
-    done = list(succeeded(record, attempts))
-    for step in record.run.pipeline:
-        if step.matrix.axis("date") is None:
-            continue
-        mine = [info for info in done if info.key.step == step.name]
+    dated = {step.name: step for step in record.run.pipeline if step.matrix.axis("date") is not None}
+    found: dict[tuple[str, str], list[tuple[int, float]]] = {}
+    for info in succeeded(record, attempts):
+        for measure in MEASURES if info.key.step in dated else ():
+            if (value := number(info.result.get(measure))) is not None:
+                found.setdefault((info.key.step, measure), []).append((info.key.cell, value))
+    for name, step in dated.items():
         for measure in MEASURES:
-            numbers = [(info.key.cell, number(info.result.get(measure))) for info in mine]
-            found = [(cell, value) for cell, value in numbers if value is not None]
-            if curves := tuple(_curves(step, measure, found)):
-                return Performance(step.name, measure, curves)
+            if curves := tuple(_curves(step, measure, found.get((name, measure), []))):
+                return Performance(name, measure, curves)
     return None
 
 

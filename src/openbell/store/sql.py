@@ -40,6 +40,7 @@ from openbell.store.statements import (
     key_of,
 )
 
+_AT_ONCE = 5_000  # rows
 _PATIENCE = 30.0  # seconds that a locked database is waited for
 
 
@@ -145,7 +146,7 @@ class SqlStore:
 
     def tasks(self, run_id: str) -> Iterator[TaskInfo]:
         chosen = sa.select(tables.tasks).where(tables.tasks.c.run == run_id)
-        for row in self._read(chosen.order_by(tables.tasks.c.step, tables.tasks.c.cell)):
+        for row in self._stream(chosen.order_by(tables.tasks.c.step, tables.tasks.c.cell)):
             yield TaskInfo(
                 key=TaskKey(row.run, row.step, row.cell),
                 state=TaskState(row.state),
@@ -162,7 +163,7 @@ class SqlStore:
             of_task = (tables.tasks.c.run == table.c.run) & (tables.tasks.c.step == table.c.step)
             newest = (tables.tasks.c.cell == table.c.cell) & (tables.tasks.c.tries == table.c.attempt)
             chosen = chosen.join(tables.tasks, of_task & newest)
-        for row in self._read(chosen.order_by(table.c.step, table.c.cell, table.c.attempt)):
+        for row in self._stream(chosen.order_by(table.c.step, table.c.cell, table.c.attempt)):
             yield attempt_info(row)
 
     def journal(
@@ -213,6 +214,14 @@ class SqlStore:
     def _read(self, query: sa.Select[Any]) -> Sequence[Any]:
         with self._snapshot() as connection:
             return connection.execute(query).all()
+
+    def _stream(self, query: sa.Select[Any]) -> Iterator[Any]:
+        """Rows as they are asked for: there may be millions."""
+        try:
+            with self._engine.connect().execution_options(**READING, yield_per=_AT_ONCE) as connection:
+                yield from connection.execute(query)
+        except sa.exc.SQLAlchemyError as error:
+            raise StoreError(f"the store could not be read: {cause(error)}") from error
 
     def _last(self, connection: sa.Connection) -> int:
         return connection.scalar(sa.select(sa.func.max(tables.journal.c.seq))) or 0
