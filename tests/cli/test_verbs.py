@@ -248,6 +248,12 @@ def test_a_wrong_target_is_told_with_the_nearest(ran: Desk, target: str, told: s
     assert told in outcome.err
 
 
+def test_an_attempt_that_is_not_there_is_told(ran: Desk) -> None:
+    assert ran.run("runs", "show", "p/1/load/5#1").code == 0
+    for verb in (("runs", "show"), ("logs",)):
+        assert ran.run(*verb, "p/1/load/5#9").code == 64
+
+
 def test_logs_of_many_tasks_have_headings(ran: Desk) -> None:
     out = ran.run("logs", "p/1/load", "--tail", "1").out
     assert out.count("── load: date=") == 10

@@ -144,6 +144,9 @@ def test_the_journal_is_read_in_pages_and_by_run(store: Store) -> None:
     assert [seq for seq, _ in every] == list(range(1, len(ledger.world.journal) + 1))
     assert store.journal(after=3, limit=2) == every[3:5]
     assert store.journal(run_id=RUN, limit=10_000) == every
+    starts = [entry for entry in every if type(entry[1]).__name__ == "Start"]
+    assert starts
+    assert store.journal(limit=10_000, kinds=("Start",)) == starts
     assert store.journal(run_id="other/1") == []
     assert store.last() == len(every)
 

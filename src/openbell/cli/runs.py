@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,10 @@ from openbell.cli.setting import Setting
 from openbell.cli.targets import Target, find
 from openbell.cli.words import moment, plural, seconds, size, task_label
 from openbell.core.matrix import label
+from openbell.core.model import AttemptKey
 from openbell.core.states import TaskState
 from openbell.core.summary import summarize
+from openbell.errors import NotFound
 from openbell.store.protocol import Store
 from openbell.store.records import AttemptInfo, RunInfo
 
@@ -70,12 +73,18 @@ def show(target: str, project: str, output: str) -> None:
     """
     store = Setting.of_the_past(Path(project)).past()
     wanted = find(store, target)
+    if wanted.attempt is not None and not any(map(wanted.covers, _keys(store, wanted))):
+        raise NotFound(f"{target}: there is no such attempt")
     if output == "json":
         click.echo(json.dumps(_as_json(store, wanted), ensure_ascii=False))
     elif wanted.task is not None:
         _show_task(store, wanted)
     else:
         _show_run(store, wanted)
+
+
+def _keys(store: Store, wanted: Target) -> Iterator[AttemptKey]:
+    return (info.key for info in store.attempts(wanted.record.id))
 
 
 def _show_run(store: Store, wanted: Target) -> None:

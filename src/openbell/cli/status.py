@@ -28,7 +28,7 @@ _DEGRADED = 1
 def status(project: str, output: str) -> int:
     """Show who leads the project and what is under way.
 
-    Exit code 0 when an engine leads and all is well, 1 when something has failed or is stuck, 3 when
+    Exit code 0 when an engine leads and all is well, 1 when something has failed, 3 when
     no engine leads.
     """
     setting = Setting.of_the_past(Path(project))

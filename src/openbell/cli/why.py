@@ -79,7 +79,7 @@ def _show(
             if info.key.task == task:
                 click.echo(f"  {info.error}")
         click.echo(f"  after {plural(group.tries[task.cell], 'attempt')}; again: openbell retry {task.run}")
-    if below := dependants(pipeline.steps, task.step):
+    if not found.final and (below := dependants(pipeline.steps, task.step)):
         click.echo(f"  waits for it: {', '.join(below)}")
 
 
@@ -94,10 +94,8 @@ def _reasons(store: Store, task: TaskKey) -> list[str]:
     """What the journal says about how this task ended without running."""
     found = [
         str(getattr(event, "reason", ""))
-        for _, event in store.journal(run_id=task.run, limit=10**6)
-        if type(event).__name__ in ("Skip", "Cancel")
-        and getattr(event, "step", None) == task.step
-        and getattr(event, "cell", None) in (None, task.cell)
+        for _, event in store.journal(run_id=task.run, limit=10**6, kinds=("Skip", "Cancel"))
+        if getattr(event, "step", None) == task.step and getattr(event, "cell", None) in (None, task.cell)
     ]
     return found[-1:]
 

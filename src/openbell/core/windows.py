@@ -10,7 +10,7 @@ from openbell.core.model import Window
 from openbell.errors import OutOfBounds
 from openbell.market import market
 
-_HORIZON = 30  # days; no calendar of ours is closed for longer
+_HORIZON = 60  # days; no calendar of ours has been closed for longer (Athens, 2015: 38)
 
 
 def is_open(window: Window, now: datetime) -> tuple[bool, datetime]:

@@ -40,6 +40,6 @@ def point(name: str) -> None:
 
 
 def set_hook(hook: Hook | None) -> None:
-    """Install what happens at points (the simulation raises there); None restores nothing."""
+    """Install what happens at points (the simulation raises there); None: nothing happens."""
     global _hook
     _hook = hook or _ignore

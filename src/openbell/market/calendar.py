@@ -165,4 +165,8 @@ def _hint(name: str) -> str:
     """The nearest name, capitals aside."""
     known = {other.casefold(): other for other in (*calendars(), *ALIASES)}
     near = get_close_matches(name.casefold(), known, 1, 0.5)
-    return f"did you mean {known[near[0]]!r}?" if near else "see the list of calendars in the documentation"
+    return (
+        f"did you mean {known[near[0]]!r}?"
+        if near
+        else "calendars have MIC codes, such as XNYS, XLON or XTKS"
+    )

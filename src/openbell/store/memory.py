@@ -1,4 +1,4 @@
-"""A store in memory: a peer of the SQL one, for simulation and for runs that need no past.
+"""A store in memory: a peer of the SQL one, for simulation and tests.
 
 It keeps the same rows, not the objects that they came from, so loading from it proves as much.
 """
@@ -110,9 +110,13 @@ class MemoryStore:
                 yield attempt_info(Namespace(row))
 
     def journal(
-        self, after: int = 0, run_id: str | None = None, limit: int = 1000
+        self, after: int = 0, run_id: str | None = None, limit: int = 1000, kinds: Sequence[str] = ()
     ) -> list[tuple[int, Event]]:
-        found = (entry for entry in self._journal if entry[0] > after)
+        found = (
+            entry
+            for entry in self._journal
+            if entry[0] > after and (not kinds or type(entry[1]).__name__ in kinds)
+        )
         return [entry for entry in found if run_id is None or run_id == _about(entry[1])][:limit]
 
     def last(self) -> int:

@@ -77,9 +77,9 @@ class Store(Protocol):
         ...
 
     def journal(
-        self, after: int = 0, run_id: str | None = None, limit: int = 1000
+        self, after: int = 0, run_id: str | None = None, limit: int = 1000, kinds: Sequence[str] = ()
     ) -> list[tuple[int, Event]]:
-        """Journal entries with a number above `after`, in order."""
+        """Journal entries with a number above `after`, in order. `kinds`: names of events, all for none."""
         ...
 
     def last(self) -> int:

@@ -167,11 +167,13 @@ class SqlStore:
             yield attempt_info(row)
 
     def journal(
-        self, after: int = 0, run_id: str | None = None, limit: int = 1000
+        self, after: int = 0, run_id: str | None = None, limit: int = 1000, kinds: Sequence[str] = ()
     ) -> list[tuple[int, Event]]:
         chosen = sa.select(tables.journal).where(tables.journal.c.seq > after)
         if run_id is not None:
             chosen = chosen.where(tables.journal.c.run == run_id)
+        if kinds:
+            chosen = chosen.where(tables.journal.c.kind.in_(kinds))
         rows = self._read(chosen.order_by(tables.journal.c.seq).limit(limit))
         return [(row.seq, self._event(row)) for row in rows]
 
