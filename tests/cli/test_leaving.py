@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import shlex
+import shutil
 import signal
 import subprocess
 import time
@@ -192,3 +193,13 @@ def test_errors_of_the_system_are_one_line(desk: Desk) -> None:
     desk.write("openbell.yaml", "store: nonsense\n")
     outcome = desk.run("status")
     assert (outcome.code, "Traceback" in outcome.err) == (4, False)
+
+
+def test_an_engine_whose_folder_is_removed_stops(desk: Desk) -> None:
+    desk.write("s.yaml", SLOW)
+    process = desk.begin("run", "s.yaml")
+    desk.until(lambda: desk.run("status").code == 0)
+    shutil.rmtree(desk.folder / ".openbell", ignore_errors=True)
+    outcome = finish(process)
+    assert outcome.code == 4
+    assert "error: the st" in outcome.err  # its state folder has been removed, or its store is gone

@@ -324,7 +324,7 @@ def test_ctrl_c_of_a_follower_only_detaches(desk: Desk) -> None:
     desk.until(lambda: bool(desk.lines("ran")))
     second = desk.begin("run", "slow.yaml")
     assert second.stderr is not None
-    while "run slow/1 resumed" not in second.stderr.readline():
+    while "run slow/1 is under way" not in second.stderr.readline():
         pass
     interrupt(second)
     outcome = finish(second)

@@ -73,12 +73,13 @@ def _submit(state: State, request_id: str, request: Submit, run: str, now: datet
     if record.outcome and not actions:
         yield Answer(now, request_id, True, "nothing to do: every task has succeeded", run)
         return
+    went_on = not record.paused and not actions
     if record.run.pipeline != request.pipeline:
         yield Amend(now, run, request.pipeline)
     yield from actions
     if record.paused:
         yield Resume(now, run)
-    yield Answer(now, request_id, True, "resumed", run)
+    yield Answer(now, request_id, True, "is under way" if went_on else "resumed", run)
 
 
 def _rival(state: State, request: Submit, run: str) -> str | None:

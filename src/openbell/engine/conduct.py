@@ -25,6 +25,7 @@ from openbell.engine.engine import Engine
 from openbell.engine.leader import Holder, Lead, holder
 from openbell.engine.space import SpaceWatch
 from openbell.engine.workspace import Workspace
+from openbell.errors import ProjectError
 from openbell.executors.protocol import Executor
 from openbell.store.protocol import Store
 
@@ -98,7 +99,7 @@ class Conductor:
         try:
             while True:
                 if lead.take(self.clock.now()):
-                    return await _Leading(self, request_id).run()
+                    return await _Leading(self, request_id, lead).run()
                 if (ending := await self._follow(request_id)) is not None:
                     return ending
         finally:
@@ -155,8 +156,9 @@ class Conductor:
 class _Leading:
     """One leadership, for the sake of one request."""
 
-    def __init__(self, conductor: Conductor, request_id: str) -> None:
+    def __init__(self, conductor: Conductor, request_id: str, lead: Lead) -> None:
         self._conductor = conductor
+        self._lead = lead
         self._request_id = request_id
         self._answer: Answer | None = None
         self._record: RunRecord | None = None
@@ -220,7 +222,12 @@ class _Leading:
         view.see(events, state)
 
     def _over(self, _state: State) -> bool:
-        """Whether this leadership has done what it was for."""
+        """Whether this leadership has done what it was for. Raises `ProjectError` when its folder is gone."""
+        if not self._lead.holds:
+            raise ProjectError(
+                f"the state folder {self._conductor.workspace.folder} has been removed under its engine",
+                hint="what runs, runs on unrecorded; start anew when it has ended",
+            )
         if self._answer is None:
             return False
         if self._ended or self._record is None or not self._answer.accepted:

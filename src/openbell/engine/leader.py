@@ -40,11 +40,19 @@ class Lead:
         except BlockingIOError:
             os.close(file)
             return False
+        if not _is(file, self._path):  # its last holder's folder has been removed under us
+            os.close(file)
+            return False
         holder = Holder(os.getpid(), socket.gethostname(), " ".join(_command()), now)
         os.ftruncate(file, 0)
         os.pwrite(file, json.dumps({**asdict(holder), "since": now.isoformat()}).encode(), 0)
         self._file = file
         return True
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is still ours: who removes the state folder removes the lock with it."""
+        return self._file is not None and _is(self._file, self._path)
 
     def release(self) -> None:
         if self._file is not None:
@@ -65,6 +73,14 @@ def holder(path: Path) -> Holder | None:
     finally:
         os.close(file)
     return None
+
+
+def _is(file: int, path: Path) -> bool:
+    """Whether this open file is the one that the path leads to."""
+    try:
+        return os.path.samestat(os.fstat(file), path.stat())
+    except OSError:
+        return False
 
 
 def _read(file: int) -> Holder:
