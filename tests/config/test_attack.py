@@ -1,4 +1,4 @@
-"""Findings of people who set out to break the reader."""
+"""Files that set out to break the reader."""
 
 from __future__ import annotations
 
