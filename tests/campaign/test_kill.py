@@ -23,7 +23,7 @@ from openbell.store.records import AttemptInfo
 from openbell.store.sql import SqlStore
 
 DEATHS = int(os.environ.get("KILL_DEATHS", "100"))
-TASKS = 360
+TASKS = max(360, 4 * DEATHS)
 POINTS = ("loaded", "before-commit", "after-commit", "before-start", "after-start")
 
 PIPELINE = f"""
