@@ -109,12 +109,12 @@ def million() -> None:
 def idle() -> None:
     """A leading run whose only task sleeps."""
     with tempfile.TemporaryDirectory() as folder:
-        Path(folder, "b.yaml").write_text("name: b\nsteps:\n  w: {run: [sleep, '60']}\n")
+        Path(folder, "b.yaml").write_text("name: b\nsteps:\n  w: {run: [sleep, '90']}\n")
         command = [sys.executable, "-m", "openbell", "run", "b.yaml"]
         process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(3)
         before = _status(process.pid)
-        time.sleep(15)
+        time.sleep(60)
         after = _status(process.pid)
         process.kill()
         process.wait()
@@ -122,7 +122,7 @@ def idle() -> None:
             os.kill(json.loads(claim.read_text().partition("\n")[0])["shim"], signal.SIGKILL)
     wakes = after["voluntary_ctxt_switches"] - before["voluntary_ctxt_switches"]
     _tell("resident memory of an idle engine", after["VmRSS"] / 1024, "MB", 60)
-    _tell("wake-ups of an idle engine in 15 s", wakes, "", 1)
+    _tell("wake-ups of an idle engine in 60 s", wakes, "", 1)
 
 
 def _status(pid: int) -> dict[str, int]:

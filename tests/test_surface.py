@@ -101,3 +101,10 @@ def _imported(path: Path) -> set[str]:
                 found.add(module)
     ours = {*sys.stdlib_module_names, "openbell"}
     return {name for name in found if name.split(".")[0] not in ours}
+
+
+def test_every_code_is_told_somewhere() -> None:
+    from openbell.config.codes import CODES
+
+    told = {path: path.read_text() for path in FILES if path.name != "codes.py"}
+    assert [code for code in CODES if not any(code in text for text in told.values())] == []

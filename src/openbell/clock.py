@@ -1,4 +1,4 @@
-"""The only place that asks the machine for the time."""
+"""The only place that asks the machine for the time, besides the supervisor, which stamps what it writes."""
 
 from __future__ import annotations
 

@@ -87,3 +87,14 @@ class Folder:
 @pytest.fixture
 def folder(tmp_path: Path) -> Folder:
     return Folder(tmp_path)
+
+
+def one_step(keys: str, top: str = "") -> str:
+    """A pipeline whose step `a` has these keys, one a line."""
+    lines = "".join(f"    {line}\n" for line in keys.strip().split("\n"))
+    return f"name: n\n{top}steps:\n  a:\n{lines}"
+
+
+def expect_step(folder: Folder, keys: str, *codes: str) -> tuple[Finding, ...]:
+    """Load it; these findings, each at its mark, have to be told."""
+    return folder.expect(one_step(keys), *codes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from statistics import quantiles
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given
@@ -85,13 +86,19 @@ def test_failures_of_one_kind_are_one_group() -> None:
     assert first != fingerprint("ValueError: bad lot 17", TRACEBACK.replace("line 5", "line 6"))
 
 
+class Attempt(NamedTuple):
+    key: AttemptKey
+    error: str
+    traceback: str
+
+
 def test_failed_tasks_are_grouped_largest_first() -> None:
     world = World(step(cells=5), slots=5)
     world.act()
     world.end(1)
     errors = ["disk full", "bad 1", "bad 2", "bad 3", "disk full"]
-    outcomes = [(AttemptKey(RUN, "a", cell, 1), error, "") for cell, error in enumerate(errors)]
-    groups = failure_groups(world.record, outcomes)
+    attempts = [Attempt(AttemptKey(RUN, "a", cell, 1), error, "") for cell, error in enumerate(errors)]
+    groups = failure_groups(world.record, attempts)
     assert [(group.count, group.error) for group in groups] == [(3, "bad 1"), (2, "disk full")]
 
 

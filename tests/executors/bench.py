@@ -151,4 +151,7 @@ def kill(pid: int) -> None:
     os.kill(pid, signal.SIGKILL)
 
 
+KEY = AttemptKey("run/1", "a", 0, 1)
+"""The first attempt that a bench starts."""
+
 SECOND = timedelta(seconds=1)

@@ -7,9 +7,10 @@ import os
 import pytest
 
 from openbell.core.events import OpenRun, Start
+from openbell.errors import InvalidTransition
 from openbell.sim.campaign import Simulation, trial
 from openbell.sim.mutants import MUTANTS, Mutant
-from openbell.sim.world import START
+from openbell.sim.world import START, Broken
 
 SEEDS = int(os.environ.get("SIM_SEEDS", "3000"))
 FAST = 150
@@ -60,6 +61,6 @@ def test_a_planted_bug_is_caught(mutant: Mutant) -> None:
         for seed in range(2000):
             try:
                 trial(seed)
-            except Exception:
+            except (Broken, InvalidTransition):
                 return
     pytest.fail(f"no world has noticed: {mutant.title}")

@@ -11,7 +11,6 @@ import click
 from openbell.cli.findings import show
 from openbell.cli.setting import Setting
 from openbell.config.load import Loaded, Overrides, load
-from openbell.config.shapes import EXECUTORS
 from openbell.errors import ExecutorUnavailable, UsageError
 
 
@@ -62,6 +61,3 @@ def check_executors(loaded: Loaded, *, starting: bool = True) -> None:
         if starting:
             raise ExecutorUnavailable(told, hint=hint)
         click.echo(f"warning[OB120]: {told}\n  = help: {hint}", err=True)
-
-
-__all__ = ["EXECUTORS", "check_executors", "load_for", "parse_dates", "parse_values"]

@@ -10,8 +10,9 @@ from typing import Any
 
 import click
 
-from openbell.cli.choosing import EXECUTORS, check_executors
+from openbell.cli.choosing import check_executors
 from openbell.cli.findings import show, shown
+from openbell.cli.options import OUTPUT
 from openbell.cli.setting import Setting
 from openbell.cli.words import plural
 from openbell.config.codes import CODES
@@ -19,13 +20,14 @@ from openbell.config.findings import Finding, nearest
 from openbell.config.load import Overrides, load
 from openbell.config.project import FILE
 from openbell.config.schema import SUBJECTS, describe, json_schema
+from openbell.core.model import EXECUTORS
 from openbell.errors import ConfigError, ExitCode, NotFound
 
 
 @click.command()
 @click.argument("files", nargs=-1, required=True)
 @click.option("--on", type=click.Choice(EXECUTORS), help="As if the tasks were to run there.")
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text")
+@OUTPUT
 def validate(files: tuple[str, ...], on: str | None, output: str) -> int:
     """Check pipeline files of any dialect, and the project that they belong to.
 

@@ -11,8 +11,9 @@ from typing import Any
 import click
 
 from openbell.cli.entry import sheltered
-from openbell.cli.words import plural, seconds, task_label, task_path
-from openbell.core.failures import FailureGroup, failure_groups
+from openbell.cli.words import plural, seconds, task_path
+from openbell.core.failures import failure_groups
+from openbell.core.render import task_label
 from openbell.core.state import RunRecord
 from openbell.core.states import TaskState
 from openbell.core.summary import exit_code, summarize
@@ -28,25 +29,22 @@ Attempts = Callable[[], Iterable[AttemptInfo]]
 """Reads the last attempt of each task, anew each time."""
 
 
-def grouped(record: RunRecord, attempts: Iterable[AttemptInfo]) -> list[FailureGroup]:
-    """The failed tasks by what went wrong. `attempts`: the last of each task."""
-    told = ((info.key, info.error, info.exit.traceback if info.exit else "") for info in attempts)
-    return failure_groups(record, told)
+def show_ending(store: Store, ending: Ending, output: str, *, resumes: bool = True) -> int:
+    """Print the summary on stdout, and give the exit code of the process.
 
-
-def show_ending(store: Store, ending: Ending, output: str) -> int:
-    """Print the summary on stdout, and give the exit code of the process."""
+    `resumes`: the same command again takes this run up, instead of opening a new one.
+    """
     record = ending.record
     if record is None:
         click.echo("Left before the engine had taken it up: it will not run", err=True)
         return ExitCode.INTERRUPTED
     code = _code(ending, record)
     with sheltered():
-        _show(store, record, ending, code, output)
+        _show(store, record, ending, code, output, resumes)
     return code
 
 
-def _show(store: Store, record: RunRecord, ending: Ending, code: int, output: str) -> None:
+def _show(store: Store, record: RunRecord, ending: Ending, code: int, output: str, resumes: bool) -> None:
     attempts = partial(store.attempts, record.id, last_only=True)  # a million would not fit
     if output == "json":
         click.echo(json.dumps(_as_json(record, attempts, code, ending), ensure_ascii=False))
@@ -56,7 +54,7 @@ def _show(store: Store, record: RunRecord, ending: Ending, code: int, output: st
         _show_counts(record)
         _show_failures(record, attempts)
         _show_results(record, attempts)
-        _show_next(record)
+        _show_next(record, resumes)
 
 
 def _code(ending: Ending, record: RunRecord) -> ExitCode:
@@ -77,7 +75,7 @@ def _show_counts(record: RunRecord) -> None:
 
 
 def _show_failures(record: RunRecord, attempts: Attempts) -> None:
-    groups = grouped(record, attempts())
+    groups = failure_groups(record, attempts())
     if not groups:
         return
     count = sum(group.count for group in groups)
@@ -103,15 +101,14 @@ def _show_results(record: RunRecord, attempts: Attempts) -> None:
         click.echo(line)
 
 
-def _show_next(record: RunRecord) -> None:
+def _show_next(record: RunRecord, resumes: bool) -> None:
+    how = f"{'the same command, or: ' if resumes else ''}openbell retry {record.id}"
     click.echo()
     if record.outcome is None:
         left = record.size - record.count(TaskState.SUCCEEDED) - record.count(TaskState.FAILED)
-        click.echo(
-            f"{plural(left, 'task')} left. Resume with the same command, or: openbell retry {record.id}"
-        )
+        click.echo(f"{plural(left, 'task')} left. Resume: {how}")
     elif record.count(TaskState.FAILED) or record.count(TaskState.CANCELLED):
-        click.echo(f"Run what is missing: the same command, or: openbell retry {record.id}")
+        click.echo(f"Run what is missing: {how}")
     click.echo(f"Report: openbell report {record.id}")
 
 
@@ -131,7 +128,7 @@ def _as_json(record: RunRecord, attempts: Attempts, code: int, ending: Ending) -
                 "error": group.error,
                 "example": task_path(record.run.pipeline, group.tasks[0]),
             }
-            for group in grouped(record, attempts())
+            for group in failure_groups(record, attempts())
         ],
         "performance": table.data() if table else None,
         "detached": ending.detached,

@@ -104,7 +104,8 @@ def _code(command: click.Command) -> int:
         return ExitCode.OK
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
-        click.echo(f"error: {(error.strerror or str(error)).lower()}{where}", err=True)
+        with sheltered():
+            click.echo(f"error: {(error.strerror or str(error)).lower()}{where}", err=True)
         return ExitCode.ERROR
     except Exception:
         traceback.print_exc()

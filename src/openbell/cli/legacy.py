@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from openbell.cli.carry import accepted, carry_out
-from openbell.cli.choosing import EXECUTORS, check_executors
+from openbell.cli.choosing import check_executors
 from openbell.cli.ending import show_ending
 from openbell.cli.entry import main
 from openbell.cli.findings import show
@@ -16,6 +16,7 @@ from openbell.cli.lines import Lines, Wording
 from openbell.cli.plan import show_plan
 from openbell.cli.setting import Setting, origin
 from openbell.config.load import Dialect, Overrides, load
+from openbell.core.model import EXECUTORS
 from openbell.core.requests import Submit
 from openbell.errors import ExitCode, NotFound, UsageError
 
@@ -61,7 +62,7 @@ def _orchestrate(path: Path, dialect: Dialect, *, dry_run: bool, verbose: bool, 
     )
     store = setting.store()
     ending = carry_out(setting, store, request, Lines(setting.vitals, _WORDING, verbose=verbose))
-    return show_ending(store, accepted(ending), "text")
+    return show_ending(store, accepted(ending), "text", resumes=False)
 
 
 def _old_codes(code: int) -> int:

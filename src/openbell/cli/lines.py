@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from openbell.cli.words import condition, moment, plural, seconds, task_label
+from openbell.cli.words import condition, moment, plural, seconds
 from openbell.clock import SystemClock
 from openbell.core.events import (
     Answer,
@@ -34,6 +34,7 @@ from openbell.core.events import (
 )
 from openbell.core.explain import bottlenecks
 from openbell.core.model import AttemptKey, TaskKey
+from openbell.core.render import task_label
 from openbell.core.state import RunRecord, State
 from openbell.core.states import TaskState
 from openbell.engine.leader import Holder

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from rich.console import Console, RenderableType
 from rich.live import Live
 
-from openbell.cli.ending import grouped
 from openbell.cli.entry import sheltered
 from openbell.cli.lines import Look, stalled
 from openbell.cli.screen import Scene, draw
@@ -18,6 +17,7 @@ from openbell.cli.words import plural, seconds
 from openbell.clock import SystemClock
 from openbell.core.events import Answer, Event, Exited, Lost, Refused, Reported, Stall
 from openbell.core.failure import fingerprint
+from openbell.core.failures import failure_groups
 from openbell.core.model import AttemptKey
 from openbell.core.state import RunRecord, State
 from openbell.core.states import TaskState
@@ -106,7 +106,7 @@ class LiveView:
             n for n, _ in scene.failures.values()
         ):
             return
-        groups = grouped(scene.record, self._store.attempts(scene.record.id, last_only=True))
+        groups = failure_groups(scene.record, self._store.attempts(scene.record.id, last_only=True))
         scene.failures = {
             fingerprint(group.error, group.traceback): (group.count, group.error) for group in groups
         }

@@ -12,11 +12,13 @@ from pathlib import Path
 
 import click
 
+from openbell.cli.options import LINES, PROJECT
 from openbell.cli.setting import Setting
 from openbell.cli.targets import Target, find
-from openbell.cli.words import task_label, task_path
-from openbell.core.events import CloseRun, Exited, Lost, Refused, Start
+from openbell.cli.words import task_path
+from openbell.core.events import Exited, Lost, Refused, Start
 from openbell.core.model import AttemptKey, Pipeline
+from openbell.core.render import task_label
 from openbell.core.states import TaskState
 from openbell.errors import NotFound
 from openbell.executors.process.files import AttemptFiles
@@ -32,12 +34,8 @@ _MOST = 20  # logs that are printed one after the other without being asked for
 @click.option("-f", "--follow", is_flag=True, help="Go on until all of it has ended.")
 @click.option("-n", "--tail", type=click.IntRange(0), help="Only the last lines of each.")
 @click.option("--failed", is_flag=True, help="Only tasks that have failed.")
-@click.option(
-    "-o", "--output", type=click.Choice(["text", "json"]), default="text", help="JSON: an object a line."
-)
-@click.option(
-    "-C", "--project", type=click.Path(exists=True, file_okay=False), default=".", help="The project."
-)
+@LINES
+@PROJECT
 def logs(target: str, follow: bool, tail: int | None, failed: bool, output: str, project: str) -> None:
     """Print the logs of a task, a step or a run: the last attempt of each task.
 
@@ -51,7 +49,8 @@ def logs(target: str, follow: bool, tail: int | None, failed: bool, output: str,
     keys = [info.key for info in infos]
     if not keys and not (follow and _goes_on(store, wanted)):
         raise NotFound(f"{target}: nothing has {'failed' if failed else 'started'} there yet")
-    printer = _Printer(wanted, len(keys), as_json=output == "json")
+    several = len(keys) > 1 or (follow and wanted.task is None)
+    printer = _Printer(wanted.record.run.pipeline, headings=several, as_json=output == "json")
     shown = keys if output == "json" or follow else keys[:_MOST]
     logs_of = {key: _Log(AttemptFiles(setting.workspace.attempts, key)) for key in shown}
     for key, log in logs_of.items():
@@ -61,7 +60,10 @@ def logs(target: str, follow: bool, tail: int | None, failed: bool, output: str,
         _follow(setting, store, wanted, printer, running, cursor)
     printer.finish()
     if len(keys) > len(shown):
-        click.echo(f"and {len(keys) - len(shown)} more; name one, for example {target}", err=True)
+        example = task_path(wanted.record.run.pipeline, keys[len(shown)].task)
+        click.echo(
+            f"and {len(keys) - len(shown)} more: name one, such as {example}; -o json has all", err=True
+        )
 
 
 def _chosen(store: Store, wanted: Target, *, failed: bool) -> Iterator[AttemptInfo]:
@@ -101,9 +103,9 @@ class _Log:
 class _Printer:
     """Prints pieces of logs as text under headings, or as one JSON object a line."""
 
-    def __init__(self, wanted: Target, count: int, *, as_json: bool) -> None:
-        self._pipeline: Pipeline = wanted.record.run.pipeline
-        self._headings = count > 1 or (wanted.task is None and not count)
+    def __init__(self, pipeline: Pipeline, *, headings: bool, as_json: bool) -> None:
+        self._pipeline = pipeline
+        self._headings = headings
         self._json = as_json
         self._last: AttemptKey | None = None
         self._begun: dict[AttemptKey, str] = {}
@@ -152,8 +154,6 @@ def _follow(
                     running.setdefault(key, _Log(AttemptFiles(setting.workspace.attempts, key)))
                 case Exited() | Lost() | Refused():
                     over.append(AttemptKey(*event.task, event.attempt))
-                case CloseRun():
-                    news = True
         for key, log in running.items():
             printer.show(key, log.read())
         for key in over:
@@ -177,4 +177,4 @@ def _goes_on(store: Store, wanted: Target) -> bool:
     groups = [group for name, group in record.groups.items() if wanted.step in (None, name)]
     if wanted.cell is not None:
         return not groups[0].state(wanted.cell).final
-    return any(not all(group.state(cell).final for cell in range(group.size)) for group in groups)
+    return not all(group.closed for group in groups)

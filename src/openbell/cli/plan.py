@@ -11,13 +11,14 @@ from typing import Any
 
 import click
 
-from openbell.cli.choosing import EXECUTORS, check_executors, load_for, parse_dates, parse_values
+from openbell.cli.choosing import check_executors, load_for, parse_dates, parse_values
+from openbell.cli.options import OUTPUT
 from openbell.cli.setting import Setting
 from openbell.cli.words import plural, seconds, size
 from openbell.config.load import Loaded, Overrides
 from openbell.core.graph import topological
 from openbell.core.matrix import Axis, label
-from openbell.core.model import Command, Pipeline, Replay, Script, Step
+from openbell.core.model import EXECUTORS, Command, Pipeline, Replay, Script, Step
 from openbell.core.states import TaskState
 from openbell.errors import ExitCode, NotFound
 from openbell.market import Closure
@@ -32,7 +33,7 @@ _MOST_VALUES = 8
 @click.option("--dates", "--date", help="Only these dates: A:B, or one.")
 @click.option("--sample", type=click.IntRange(1), help="Only so many tasks of each step, spread evenly.")
 @click.option("--set", "values", multiple=True, metavar="KEY=VALUE", help="Set a key of the file.")
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text")
+@OUTPUT
 def plan(
     pipeline: str, on: str | None, dates: str | None, sample: int | None, values: tuple[str, ...], output: str
 ) -> int:

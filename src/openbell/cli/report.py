@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from openbell.cli.findings import shown
+from openbell.cli.options import PROJECT
 from openbell.cli.setting import Setting
 from openbell.cli.targets import find
 
@@ -16,9 +17,7 @@ from openbell.cli.targets import find
 @click.argument("target")
 @click.option("--output", type=click.Path(dir_okay=False), help="Where to. Default: <run>.html, here.")
 @click.option("--open", "opened", is_flag=True, help="Show it in the browser.")
-@click.option(
-    "-C", "--project", type=click.Path(exists=True, file_okay=False), default=".", help="The project."
-)
+@PROJECT
 def report(target: str, output: str | None, opened: bool, project: str) -> None:
     """Write one HTML file about a run: outcomes, performance, failures, durations, configuration.
 

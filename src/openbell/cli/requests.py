@@ -9,14 +9,11 @@ import click
 from openbell.cli.carry import carry_out, choose_view
 from openbell.cli.ending import show_ending
 from openbell.cli.lines import Lines
+from openbell.cli.options import OUTPUT, PROJECT
 from openbell.cli.setting import Setting, actor
 from openbell.cli.targets import find
 from openbell.core.requests import CancelTasks, Only, RetryTasks
 from openbell.errors import ExitCode
-
-_PROJECT = click.option(
-    "-C", "--project", type=click.Path(exists=True, file_okay=False), default=".", help="The project."
-)
 
 
 @click.command()
@@ -29,8 +26,8 @@ _PROJECT = click.option(
     help="Failed tasks, or all that has not succeeded.",
 )
 @click.option("--verbose", is_flag=True, help="Every decision.")
-@_PROJECT
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text")
+@PROJECT
+@OUTPUT
 def retry(target: str, only: str, verbose: bool, project: str, output: str) -> int:
     """Reopen tasks of a run that have ended without success, and follow it to its end.
 
@@ -49,7 +46,7 @@ def retry(target: str, only: str, verbose: bool, project: str, output: str) -> i
 
 @click.command()
 @click.argument("target")
-@_PROJECT
+@PROJECT
 def cancel(target: str, project: str) -> int:
     """Cancel a run, a step, or one task: stop what runs, never start what waits.
 

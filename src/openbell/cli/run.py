@@ -6,11 +6,13 @@ from pathlib import Path
 
 import click
 
-from openbell.cli.choosing import EXECUTORS, check_executors, load_for, parse_dates, parse_values
+from openbell.cli.choosing import check_executors, load_for, parse_dates, parse_values
+from openbell.cli.options import LINES
 from openbell.cli.setting import Setting, origin
 from openbell.config.load import Dialect, Overrides
+from openbell.core.model import EXECUTORS
 from openbell.core.requests import Only, Submit
-from openbell.errors import ExitCode
+from openbell.errors import ExitCode, UsageError
 
 
 @click.command()
@@ -27,9 +29,7 @@ from openbell.errors import ExitCode
 @click.option("--new", is_flag=True, help="A new run, even if one of this plan has succeeded.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and leave.")
 @click.option("--verbose", is_flag=True, help="Every decision.")
-@click.option(
-    "-o", "--output", type=click.Choice(["text", "json"]), default="text", help="JSON: an event a line."
-)
+@LINES
 def run(
     pipeline: str,
     on: str | None,
@@ -47,6 +47,8 @@ def run(
     PIPELINE is a file, or the name of one in `pipelines/`. The same command again runs only what is
     missing; when all has succeeded there is nothing to do.
     """
+    if new and only:
+        raise UsageError("--new and --only exclude each other", hint="--only is about a run that is there")
     overrides = Overrides(on, parse_dates(dates), sample, parse_values(values))
     place = Path(pipeline) if Path(pipeline).exists() else Path.cwd()
     setting = Setting.of(place)

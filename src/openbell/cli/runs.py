@@ -10,22 +10,20 @@ from typing import Any
 
 import click
 
-from openbell.cli.ending import grouped
+from openbell.cli.options import OUTPUT, PROJECT
 from openbell.cli.setting import Setting
 from openbell.cli.targets import Target, find
-from openbell.cli.words import moment, plural, seconds, size, task_label
+from openbell.cli.words import moment, plural, seconds, size
+from openbell.core.failures import failure_groups
 from openbell.core.matrix import label
 from openbell.core.model import AttemptKey
+from openbell.core.render import task_label
 from openbell.core.states import TaskState
 from openbell.core.summary import summarize
 from openbell.errors import NotFound
 from openbell.store.protocol import Store
 from openbell.store.records import AttemptInfo, RunInfo
 
-_PROJECT = click.option(
-    "-C", "--project", type=click.Path(exists=True, file_okay=False), default=".", help="The project."
-)
-_OUTPUT = click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text")
 _MOST_TASKS = 40
 
 
@@ -37,8 +35,8 @@ def runs() -> None:
 @runs.command("ls")
 @click.argument("name", required=False)
 @click.option("-n", "--limit", type=click.IntRange(1), default=20, help="At most so many.")
-@_PROJECT
-@_OUTPUT
+@PROJECT
+@OUTPUT
 def ls(name: str | None, limit: int, project: str, output: str) -> None:
     """List runs, newest first; with NAME, those of one pipeline."""
     store = Setting.of_the_past(Path(project)).past()
@@ -64,8 +62,8 @@ def _run_json(info: RunInfo) -> dict[str, Any]:
 
 @runs.command()
 @click.argument("target")
-@_PROJECT
-@_OUTPUT
+@PROJECT
+@OUTPUT
 def show(target: str, project: str, output: str) -> None:
     """Show a run, a step, or one task with all its attempts.
 
@@ -102,7 +100,7 @@ def _show_run(store: Store, wanted: Target) -> None:
             told = ", ".join(f"{n:,} {s.name.lower()}" for s in TaskState if (n := group.count(s)))
             click.echo(f"  {name:<20} {plural(group.size, 'task')}: {told}")
     attempts = [found for found in store.attempts(record.id, last_only=True) if wanted.covers(found.key)]
-    for failed in grouped(record, attempts):
+    for failed in failure_groups(record, attempts):
         name = task_label(record.run.pipeline, failed.tasks[0])
         click.echo(f"  {failed.count:>5,} x  {failed.error}  (for example {name})")
     if wanted.step is not None:

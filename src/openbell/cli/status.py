@@ -8,8 +8,10 @@ from typing import Any
 
 import click
 
+from openbell.cli.options import OUTPUT, PROJECT
 from openbell.cli.setting import Setting
-from openbell.cli.words import condition, plural, seconds, task_label
+from openbell.cli.words import condition, plural, seconds
+from openbell.core.render import task_label
 from openbell.core.state import RunRecord
 from openbell.core.states import RunState, TaskState
 from openbell.core.summary import Summary, summarize
@@ -21,10 +23,8 @@ _DEGRADED = 1
 
 
 @click.command()
-@click.option(
-    "-C", "--project", type=click.Path(exists=True, file_okay=False), default=".", help="The project."
-)
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text")
+@PROJECT
+@OUTPUT
 def status(project: str, output: str) -> int:
     """Show who leads the project and what is under way.
 

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import click
 
+from openbell.cli.options import OUTPUT, PROJECT
 from openbell.cli.setting import Setting
 from openbell.cli.targets import Target, find
-from openbell.cli.words import moment, plural, seconds, task_label
+from openbell.cli.words import moment, plural, seconds
 from openbell.core.explain import explain
 from openbell.core.gates import Blocker
 from openbell.core.graph import dependants
 from openbell.core.model import TaskKey
+from openbell.core.render import task_label
 from openbell.core.state import Capacity, Limits, State
 from openbell.core.states import TaskState
 from openbell.engine.leader import holder
@@ -22,10 +24,8 @@ from openbell.store.protocol import Store
 
 @click.command()
 @click.argument("target")
-@click.option(
-    "-C", "--project", type=click.Path(exists=True, file_okay=False), default=".", help="The project."
-)
-@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text")
+@PROJECT
+@OUTPUT
 def why(target: str, project: str, output: str) -> None:
     """Say why a task has not started: every unmet condition, with its time where one is known.
 

@@ -4,18 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from openbell.core.matrix import label
 from openbell.core.model import Pipeline, TaskKey
 from openbell.executors.process.vitals import Vitals
-
-
-def task_label(pipeline: Pipeline, task: TaskKey) -> str:
-    """`date=2024-01-02, partition=3`, with the step's name in front where there are several steps."""
-    step = pipeline.step(task.step)
-    cell = label(step.matrix.coordinates(task.cell))
-    if len(pipeline.steps) == 1 and cell:
-        return cell
-    return f"{task.step}: {cell}" if cell else task.step
 
 
 def task_path(pipeline: Pipeline, task: TaskKey) -> str:

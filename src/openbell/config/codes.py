@@ -78,10 +78,6 @@ CODES: dict[str, Code] = {
         "The worker script cannot run here: a syntax error, a language or a library "
         "that this machine's executor does not offer.",
     ),
-    "OB125": Code(
-        "more than there is",
-        "A task asks for more slots or memory than the machine has. It would run alone, or not at all.",
-    ),
     "OB126": Code(
         "secret in a file",
         "Secrets belong into the environment: `${VAR}` refers to one, and its value is stored nowhere.",

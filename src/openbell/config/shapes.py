@@ -30,10 +30,8 @@ from openbell.config.kinds import (
     whole,
     wrong,
 )
-from openbell.core.model import NeedMode
+from openbell.core.model import EXECUTORS, NeedMode
 from openbell.core.states import FailureKind
-
-EXECUTORS = ("process", "ray", "deephaven")
 
 
 def _words(value: Any) -> tuple[str, ...]:

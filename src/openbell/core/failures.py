@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from openbell.core.failure import fingerprint
 from openbell.core.model import AttemptKey, TaskKey
 from openbell.core.state import RunRecord
 from openbell.core.states import TaskState
+
+
+class Outcome(Protocol):
+    """What an attempt came to."""
+
+    @property
+    def key(self) -> AttemptKey: ...
+    @property
+    def error(self) -> str: ...
+    @property
+    def traceback(self) -> str: ...
 
 
 @dataclass(slots=True)
@@ -24,14 +36,13 @@ class FailureGroup:
         return len(self.tasks)
 
 
-def failure_groups(record: RunRecord, outcomes: Iterable[tuple[AttemptKey, str, str]]) -> list[FailureGroup]:
-    """The failed tasks of a run in groups, the largest first.
-
-    `outcomes`: key, error and traceback of the last attempt of each task.
-    """
+def failure_groups(record: RunRecord, attempts: Iterable[Outcome]) -> list[FailureGroup]:
+    """The failed tasks of a run in groups, the largest first. `attempts`: the last of each task."""
     groups: dict[str, FailureGroup] = {}
-    for key, error, traceback in outcomes:
+    for attempt in attempts:
+        key = attempt.key
         if record.groups[key.step].state(key.cell) is TaskState.FAILED:
-            group = groups.setdefault(fingerprint(error, traceback), FailureGroup(error, traceback))
+            kind = fingerprint(attempt.error, attempt.traceback)
+            group = groups.setdefault(kind, FailureGroup(attempt.error, attempt.traceback))
             group.tasks.append(key.task)
     return sorted(groups.values(), key=lambda group: -group.count)

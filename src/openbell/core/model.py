@@ -44,6 +44,10 @@ class AttemptKey(NamedTuple):
         return f"{self.run}/{self.step}/{self.cell}#{self.attempt}"
 
 
+EXECUTORS = ("process", "ray", "deephaven")
+"""Names of the places where attempts can run."""
+
+
 @dataclass(frozen=True, slots=True)
 class Command:
     """A program with its arguments. Templates such as `{date}` are filled in for each task."""

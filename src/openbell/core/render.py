@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import date
 
-from openbell.core.matrix import Scalar
-from openbell.core.model import AttemptKey, Pipeline, Run, Step, run_name
+from openbell.core.matrix import Scalar, label
+from openbell.core.model import AttemptKey, Pipeline, Run, Step, TaskKey, run_name
 
 _FIELD = re.compile(r"\{\{|\}\}|\{(?P<name>[A-Za-z_][\w.-]*)(?::(?P<format>[^{}]*))?\}|[{}]")
 
@@ -82,6 +82,15 @@ def _formatted(value: Scalar, form: str | None) -> str:
         return format(value, form)
     except OverflowError as error:
         raise ValueError(str(error)) from None
+
+
+def task_label(pipeline: Pipeline, task: TaskKey) -> str:
+    """What people call a task: `date=2024-01-02, partition=3`, with its step where there are several."""
+    step = pipeline.step(task.step)
+    cell = label(step.matrix.coordinates(task.cell))
+    if len(pipeline.steps) == 1 and cell:
+        return cell
+    return f"{task.step}: {cell}" if cell else task.step
 
 
 def query_name(run: Run, step: Step, key: AttemptKey) -> str:

@@ -84,8 +84,8 @@ class Conductor:
     pools: Mapping[str, float] = field(default_factory=dict)
     patient: bool = True
     """Stay until the run has ended; otherwise until the request is answered and nothing of it is stopping."""
-    _signals: list[int] = field(default_factory=list)
-    _stir: asyncio.Event = field(default_factory=asyncio.Event)
+    signals: list[int] = field(default_factory=list)
+    stir: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def conduct(self, request: Request) -> Ending:
         """Carry the request to its end."""
@@ -109,8 +109,8 @@ class Conductor:
                 loop.remove_signal_handler(number)
 
     def _signalled(self, number: int) -> None:
-        self._signals.append(number)
-        self._stir.set()
+        self.signals.append(number)
+        self.stir.set()
 
     async def _follow(self, request_id: str) -> Ending | None:
         """Watch somebody else do it. None: the leader has left, and somebody has to take over."""
@@ -122,9 +122,9 @@ class Conductor:
         seen, known = -1, False
         while holder(self.workspace.lock) is not None:
             answer = self.store.answer(request_id)
-            if self._signals:
+            if self.signals:
                 record = self.store.run(answer.run) if answer and answer.run else None
-                return Ending(answer, record, self._signals[0], detached=True)
+                return Ending(answer, record, self.signals[0], detached=True)
             if answer is not None and (not answer.accepted or answer.run is None):
                 return Ending(answer, None)
             pause = _FOLLOW
@@ -148,7 +148,7 @@ class Conductor:
     async def _pause(self, seconds: float) -> None:
         try:
             async with asyncio.timeout(seconds):
-                await self._stir.wait()
+                await self.stir.wait()
         except TimeoutError:
             pass
 
@@ -191,7 +191,7 @@ class _Leading:
             for executor in executors.values():
                 executor.close()
             doorbell.close()
-        return Ending(self._answer, self._record, next(iter(conductor._signals), 0))
+        return Ending(self._answer, self._record, next(iter(conductor.signals), 0))
 
     def _resume_what_was_handed_over(self) -> None:
         """A follower takes over: its request is answered already, its run waits to be asked for."""
@@ -216,7 +216,7 @@ class _Leading:
                     self._ended = self._record is None or self._record.outcome is not None
                     if self._record is not None:
                         view.opened(self._record, event)
-                    self._conductor._stir.set()  # a signal may have come before the run was known
+                    self._conductor.stir.set()  # a signal may have come before the run was known
                 case CloseRun() if self._record is not None and event.run == self._record.id:
                     self._ended = True
         view.see(events, state)
@@ -240,11 +240,11 @@ class _Leading:
         """Act on signals: drain, then end what runs, then kill it."""
         conductor = self._conductor
         while True:
-            await conductor._stir.wait()
-            conductor._stir.clear()
-            while self._record and not self._ended and self._heeded < len(conductor._signals):
+            await conductor.stir.wait()
+            conductor.stir.clear()
+            while self._record and not self._ended and self._heeded < len(conductor.signals):
                 self._heeded += 1
-                self._obey(self._heeded, signal.Signals(conductor._signals[0]).name)
+                self._obey(self._heeded, signal.Signals(conductor.signals[0]).name)
 
     def _obey(self, count: int, name: str) -> None:
         engine, record = self._engine, self._record

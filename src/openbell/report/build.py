@@ -5,15 +5,14 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
 from html import escape
 from importlib.resources import files
 from string import Template
 
 from openbell.core.failures import FailureGroup, failure_groups
-from openbell.core.matrix import label
-from openbell.core.model import AttemptKey
+from openbell.core.render import task_label
 from openbell.core.state import RunRecord
 from openbell.core.summary import summarize
 from openbell.report import charts
@@ -102,7 +101,7 @@ def _performance(curves: Performance) -> str:
 
 
 def _failures(record: RunRecord, attempts: Sequence[AttemptInfo]) -> str:
-    groups = failure_groups(record, _outcomes(attempts))
+    groups = failure_groups(record, attempts)
     if not groups:
         return ""
     count = sum(group.count for group in groups)
@@ -114,7 +113,7 @@ def _failures(record: RunRecord, attempts: Sequence[AttemptInfo]) -> str:
 
 
 def _failure(record: RunRecord, group: FailureGroup) -> str:
-    names = [escape(_task(record, task.step, task.cell)) for task in group.tasks[:_MOST_FAILED]]
+    names = [escape(task_label(record.run.pipeline, task)) for task in group.tasks[:_MOST_FAILED]]
     tasks = "".join(f"<li>{name}</li>" for name in names)
     more = len(group.tasks) - _MOST_FAILED
     tasks += f"<li>and {more:,} more</li>" if more > 0 else ""
@@ -122,10 +121,6 @@ def _failure(record: RunRecord, group: FailureGroup) -> str:
     head = f"<summary><b>{group.count:,} x</b> {escape(group.error or 'without a word')}</summary>"
     opened = " open" if group.count > 1 else ""
     return f'<details{opened}>{head}{traceback}<ul class="tasks">{tasks}</ul></details>'
-
-
-def _outcomes(attempts: Iterable[AttemptInfo]) -> Iterable[tuple[AttemptKey, str, str]]:
-    return ((info.key, info.error, info.exit.traceback if info.exit else "") for info in attempts)
 
 
 def _results(found: Sequence[Figure], *, several: bool) -> str:
@@ -148,7 +143,7 @@ def _durations(record: RunRecord, attempts: Sequence[AttemptInfo]) -> str:
     timed.sort(key=lambda entry: -entry[0].elapsed)
     rows = [
         (
-            escape(_task(record, key.step, key.cell)),
+            escape(task_label(record.run.pipeline, key.task)),
             [span(end.elapsed), span(end.cpu), f"{end.peak_rss / 1e6:,.0f} MB", key.attempt],
         )
         for end, key in timed[:_MOST_SLOW]
@@ -176,8 +171,3 @@ def _configuration(info: RunInfo, record: RunRecord, source: str) -> str:
         f'<p class="about">plan {escape(info.digest)}</p>{now if source else ""}'
         f"<details><summary>as this run was compiled</summary><pre>{escape(definition)}</pre></details>",
     )
-
-
-def _task(record: RunRecord, step: str, cell: int) -> str:
-    cell_label = label(record.groups[step].step.matrix.coordinates(cell))
-    return f"{step}: {cell_label}" if cell_label and len(record.groups) > 1 else cell_label or step

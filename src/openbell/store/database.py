@@ -58,7 +58,9 @@ def migrate(engine: sa.Engine) -> None:
             hint="install the version that wrote it, or move the state folder away",
         )
     with engine.begin() as connection:
-        if found is None and _revision(connection) is None:
+        if _revision(connection) == REVISION:
+            return  # somebody has been quicker
+        if found is None:
             metadata.create_all(connection)  # what the migrations come to, without walking them
             connection.exec_driver_sql(_VERSION_TABLE)
             connection.execute(sa.text("INSERT INTO alembic_version VALUES (:it)"), {"it": REVISION})

@@ -172,7 +172,7 @@ class MemoryStore:
                 row |= {"base": row["tries"], "finished_at": None} if reopening else {"finished_at": sweep.at}
         group = self._groups[sweep.run, sweep.step]
         if group["rest"] in sweep.states:
-            group |= {"rest": int(sweep.to), "reason": sweep.reason}
+            group["rest"] = int(sweep.to)
 
 
 def _about(event: Event) -> str | None:

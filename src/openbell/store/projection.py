@@ -53,7 +53,6 @@ class Sweep:
     states: tuple[TaskState, ...]
     to: TaskState
     at: datetime
-    reason: str
 
 
 @dataclass(slots=True)
@@ -86,19 +85,13 @@ def _touch(changes: Changes, event: Event, state: State) -> None:
         case Reported():
             _attempt(changes, event)
         case Skip():
-            sweep = Sweep(
-                event.run, event.step, (TaskState.WAITING,), TaskState.SKIPPED, event.at, event.reason
-            )
+            sweep = Sweep(event.run, event.step, (TaskState.WAITING,), TaskState.SKIPPED, event.at)
             changes.sweeps.append(sweep)
         case Cancel(cell=None):
             states = (TaskState.WAITING,)
-            changes.sweeps.append(
-                Sweep(event.run, event.step, states, TaskState.CANCELLED, event.at, event.reason)
-            )
+            changes.sweeps.append(Sweep(event.run, event.step, states, TaskState.CANCELLED, event.at))
         case Reopen(cell=None):
-            changes.sweeps.append(
-                Sweep(event.run, event.step, event.states, TaskState.WAITING, event.at, event.reason)
-            )
+            changes.sweeps.append(Sweep(event.run, event.step, event.states, TaskState.WAITING, event.at))
             _run(changes, event.run, state, event.at)
         case Cancel(cell=int(cell)) | Reopen(cell=int(cell)):
             _task(changes, TaskKey(event.run, event.step, cell), state, event.at)
@@ -132,9 +125,7 @@ def _open(changes: Changes, event: OpenRun, state: State) -> None:
         }
     )
     for step in pipeline:
-        changes.groups.append(
-            {"run": run.id, "step": step.name, "cells": len(step.matrix), "rest": 0, "reason": ""}
-        )
+        changes.groups.append({"run": run.id, "step": step.name, "rest": 0})
     _run(changes, run.id, state, event.at)
 
 

@@ -62,3 +62,8 @@ class AttemptInfo:
     error: str
     exit: Exit | None
     result: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def traceback(self) -> str:
+        """That of the worker, where it left one."""
+        return self.exit.traceback if self.exit else ""

@@ -141,5 +141,5 @@ def _sweep(connection: sa.Connection, sweep: Sweep) -> None:
         sa.update(tables.groups)
         .where(tables.groups.c.run == sweep.run, tables.groups.c.step == sweep.step)
         .where(tables.groups.c.rest.in_(states))
-        .values(rest=int(sweep.to), reason=sweep.reason)
+        .values(rest=int(sweep.to))
     )

@@ -83,9 +83,7 @@ groups = sa.Table(
     metadata,
     sa.Column("run", sa.Text, sa.ForeignKey("runs.id"), primary_key=True),
     sa.Column("step", sa.Text, primary_key=True),
-    sa.Column("cells", sa.Integer, nullable=False),
     sa.Column("rest", sa.Integer, nullable=False),
-    sa.Column("reason", sa.Text, nullable=False),
 )
 
 tasks = sa.Table(

@@ -26,7 +26,7 @@ from openbell.executors.process.specification import specify
 from openbell.executors.process.zygotes import ZygotePool
 from openbell.executors.protocol import Brief, Orphan, Report
 
-_AUDIT = 30.0  # seconds between looks at attempts of which nothing is heard
+_AUDIT = 60.0  # seconds between looks at attempts of which nothing is heard
 _SOON = 0.05  # seconds until the next look where the kernel gives no notice
 _ALMOST = 0.9  # of the time that a start may take: then nobody's word is waited for any more
 _MOST_REPORTS = 10_000  # events of one attempt that go into the journal
@@ -132,8 +132,8 @@ class ProcessExecutor:
             return
         except (AttributeError, OSError):
             self._loop.call_later(_SOON, self._look, str(attempt.key))  # this kernel gives no notice
-            return
-        self._loop.add_reader(attempt.watch, self._over, str(attempt.key))
+        else:
+            self._loop.add_reader(attempt.watch, self._over, str(attempt.key))
         if attempt.stop is not None:
             self._signal(attempt)
 

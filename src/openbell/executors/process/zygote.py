@@ -111,7 +111,10 @@ def _hear(line: socket.socket) -> dict[str, Any] | None:
 def _read(line: socket.socket, size: int) -> bytes:
     data = b""
     while len(data) < size:
-        part = line.recv(size - len(data))
+        try:
+            part = line.recv(size - len(data))
+        except ConnectionResetError:  # the engine was killed with something unread
+            return b""
         if not part:
             return b""
         data += part

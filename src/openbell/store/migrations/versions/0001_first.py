@@ -79,9 +79,7 @@ def _create_runs() -> None:
         "groups",
         sa.Column("run", sa.Text, sa.ForeignKey("runs.id"), primary_key=True),
         sa.Column("step", sa.Text, primary_key=True),
-        _integer("cells"),
         _integer("rest"),
-        _text("reason"),
     )
 
 

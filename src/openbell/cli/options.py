@@ -1,0 +1,13 @@
+"""Options that several verbs share."""
+
+from __future__ import annotations
+
+import click
+
+PROJECT = click.option(
+    "-C", "--project", type=click.Path(exists=True, file_okay=False), default=".", help="The project."
+)
+OUTPUT = click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text")
+LINES = click.option(
+    "-o", "--output", type=click.Choice(["text", "json"]), default="text", help="JSON: an object a line."
+)
