@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 
-from benchmarks import cold, latency, preload, scale, tasks
+from benchmarks import cold, latency, market, preload, scale, tasks
 from benchmarks.figures import Figure, machine, show
 
 ALL: dict[str, Callable[[], Iterator[Figure]]] = {
@@ -14,6 +14,7 @@ ALL: dict[str, Callable[[], Iterator[Figure]]] = {
     "cold": cold.measure,
     "scale": scale.measure,
     "preload": preload.measure,
+    "market": market.measure,
 }
 
 

@@ -1,4 +1,4 @@
-"""Writes the pages that are made from the code: configuration.md and states.md.
+"""Writes what is made from the code: configuration.md, states.md, and the picture of market time.
 
 `make docs` rewrites them; a test fails when they are not what the code says.
 """
@@ -19,6 +19,9 @@ from openbell.core.states import TRANSITIONS, FailureKind, RunState, StopReason,
 from openbell.errors import ExitCode
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+
+from market_day import picture  # noqa: E402  # stands beside this file
 
 
 def configuration() -> str:
@@ -126,7 +129,7 @@ def _words(kind: type[Enum]) -> str:
     return ", ".join(f"`{member.value}`" for member in kind)
 
 
-PAGES = {"configuration.md": configuration, "states.md": states}
+PAGES = {"configuration.md": configuration, "states.md": states, "market-day.svg": picture}
 
 
 def main() -> None:

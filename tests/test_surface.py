@@ -22,9 +22,15 @@ def test_the_surface_is_what_is_promised() -> None:
         "ConfigError",
         "Market",
         "MarketError",
+        "MarketState",
         "OpenbellError",
+        "Overlay",
         "Session",
+        "Transition",
         "__version__",
+        "get_all_market_states",
+        "get_market_state",
+        "get_next_state_transition",
         "market",
         "worker",
     ]
@@ -83,7 +89,8 @@ def test_what_is_imported_is_installed_with_it() -> None:
     extras = project["optional-dependencies"]
     for path in FILES:
         room = path.relative_to(SOURCE).parts[0]
-        declared = project["dependencies"] + (extras["calendars"] if room == "refresh" else [])
+        extra = {"refresh": "calendars", "market": "data"}.get(room)
+        declared = project["dependencies"] + (extras[extra] if extra else [])
         known = {re.split(r"[ <>=]", one)[0].lower().replace(".", "_") for one in declared}
         for name in _imported(path):
             parts = name.lower().split(".")

@@ -13,15 +13,31 @@ if TYPE_CHECKING:
 
     from openbell import worker
     from openbell.errors import ConfigError, MarketError, OpenbellError
-    from openbell.market import Market, Session, market
+    from openbell.market import (
+        Market,
+        MarketState,
+        Overlay,
+        Session,
+        Transition,
+        get_all_market_states,
+        get_market_state,
+        get_next_state_transition,
+        market,
+    )
 
 __all__ = [
     "ConfigError",
     "Market",
     "MarketError",
+    "MarketState",
     "OpenbellError",
+    "Overlay",
     "Session",
+    "Transition",
     "__version__",
+    "get_all_market_states",
+    "get_market_state",
+    "get_next_state_transition",
     "market",
     "worker",
 ]
@@ -30,8 +46,14 @@ _HOMES = {
     "ConfigError": "openbell.errors",
     "Market": "openbell.market",
     "MarketError": "openbell.errors",
+    "MarketState": "openbell.market",
     "OpenbellError": "openbell.errors",
+    "Overlay": "openbell.market",
     "Session": "openbell.market",
+    "Transition": "openbell.market",
+    "get_all_market_states": "openbell.market",
+    "get_market_state": "openbell.market",
+    "get_next_state_transition": "openbell.market",
 }
 
 

@@ -6,7 +6,9 @@ OpenbellError                     4   what the user sees: a message and what to 
 ├── ConfigError                  65   the files are wrong; carries every finding
 ├── MarketError                  65   market time
 │   ├── UnknownMarket            65
-│   └── OutOfBounds              65   an instant or a date that the calendar does not cover
+│   ├── OutOfBounds              65   an instant or a date that the calendar does not cover
+│   ├── NaiveInstant             65   an instant without a time zone
+│   └── OverlayError             65   an overlay that cannot hold
 ├── InvalidTransition             4   an event that the state machine forbids: a bug of ours
 ├── StoreError                    4   the store cannot be read or written
 │   └── Fenced                    4   another engine has taken the lead: stop writing
@@ -82,6 +84,14 @@ class UnknownMarket(MarketError):
 
 class OutOfBounds(MarketError):
     """The date or instant lies outside what the calendar covers."""
+
+
+class NaiveInstant(MarketError, ValueError):
+    """A datetime without a time zone says nothing about markets."""
+
+
+class OverlayError(MarketError):
+    """An overlay is malformed, or contradicts the calendar, another overlay, or itself."""
 
 
 class InvalidTransition(OpenbellError):

@@ -13,8 +13,9 @@ from openbell.config.dialects.pq import PqShape
 from openbell.config.dialects.replay import ReplayFileShape
 from openbell.config.document import Path
 from openbell.config.kinds import Flag, Shape, Text, choice, whole
+from openbell.config.project_shapes import ProjectShape
 from openbell.config.repair import repaired
-from openbell.config.shapes import PipelineShape, ProjectShape
+from openbell.config.shapes import PipelineShape
 
 
 class Inner(Shape):

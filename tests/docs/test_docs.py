@@ -11,8 +11,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from click import Context
 
-from openbell.cli.entry import VERBS
+from openbell.cli.entry import VERBS, cli
 from openbell.config.document import parse
 from openbell.config.load import load
 from openbell.config.project import Project
@@ -68,14 +69,19 @@ def test_console_examples_name_verbs_and_options_that_exist(desk_help: dict[str,
             words = shlex.split(line.removeprefix("$ "), comments=True)
             if words[:1] == ["openbell"] and len(words) > 1 and not words[1].startswith("-"):
                 assert words[1] in VERBS, f"{page.name}: {line}"
+                shown = desk_help.get(" ".join(words[1:3]), desk_help[words[1]])
                 for option in (word.partition("=")[0] for word in words if word.startswith("--")):
-                    assert option in desk_help[words[1]], f"{page.name}: {line}"
+                    assert option in shown, f"{page.name}: {line}"
 
 
 @pytest.fixture(scope="module")
 def desk_help(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     desk = Desk(tmp_path_factory.mktemp("help"))
-    return {verb: desk.run(verb, "--help").out for verb in VERBS}
+    commands = [[verb] for verb in VERBS]
+    for verb in VERBS:
+        group = cli.get_command(Context(cli), verb)
+        commands += [[verb, name] for name in getattr(group, "commands", ())]
+    return {" ".join(words): desk.run(*words, "--help").out for words in commands}
 
 
 def test_the_readme_works_for_a_newcomer(tmp_path: Path) -> None:

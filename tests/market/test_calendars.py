@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, date
+from hashlib import sha256
 from importlib.resources import files
 from itertools import chain, pairwise
 from typing import Any
@@ -17,14 +18,17 @@ KEYS = {
     "name",
     "title",
     "tz",
-    "source",
+    "sources",
     "valid_from",
     "valid_until",
+    "before",
     "weeks",
     "hours",
     "closed",
     "adhoc",
     "special",
+    "corrections",
+    "digest",
 }
 
 
@@ -49,12 +53,34 @@ def test_a_calendar_is_consistent(name: str) -> None:
     assert raw.keys() == KEYS
     assert calendar.dates(*span) == labels
     assert sorted([*labels, *closures]) == days(*span)  # each date is the one or the other, and once
+    corrected = corrections(raw)
     for kind, listed in (("holiday", raw["closed"]), ("ad hoc", raw["adhoc"])):
-        assert {str(c.date): c.reason for c in closures.values() if c.kind == kind} == listed
-    assert raw["special"].keys() <= {str(label) for label in labels}
+        named = {str(c.date): c.reason for c in closures.values() if c.kind == kind}
+        assert {day: text for day, text in named.items() if day not in corrected} == {
+            day: text for day, text in listed.items() if day not in corrected
+        }
+    assert raw["special"].keys() - corrected <= {str(label) for label in labels}
+    assert raw["digest"] == digest(raw)
     for session in sessions:
         check_hours(session)
     assert all(a.close <= b.open for a, b in pairwise(sessions))
+
+
+def corrections(raw: dict[str, Any]) -> set[str]:
+    """The dates about which the package knows better than its sources."""
+    found: set[str] = set()
+    for correction in raw["corrections"]:
+        first, _, last = correction["date"].partition(":")
+        found |= {str(day) for day in days(date.fromisoformat(first), date.fromisoformat(last or first))}
+        assert correction["source"]
+    return found
+
+
+def digest(raw: dict[str, Any]) -> str:
+    """As the file of a calendar says that its digest is made."""
+    rest = {key: value for key, value in raw.items() if key != "digest"}
+    text = json.dumps(rest, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return sha256(text.encode()).hexdigest()[:16]
 
 
 def check_hours(session: Session) -> None:

@@ -94,7 +94,7 @@ def test_tel_aviv_traded_on_sundays_until_2026() -> None:
 def test_us_futures_open_the_evening_before() -> None:
     monday = date(2024, 7, 1)
     assert session("CMES", monday).open == at(monday - timedelta(days=1), 22)
-    assert session("CMES", monday).close == at(monday, 22)
+    assert session("CMES", monday).close == at(monday, 21)
     assert session("CMES", date(2024, 1, 8)).open == at(date(2024, 1, 7), 23)
 
 

@@ -22,10 +22,10 @@ SESSIONS = dict(enumerate(map(int, COUNTS.split()), 2000))
 HOLIDAYS_2012 = {
     date(2012, 1, 2): "New Year's Day",
     date(2012, 1, 16): "Dr. Martin Luther King Jr. Day",
-    date(2012, 2, 20): "President's Day",
+    date(2012, 2, 20): "Presidents' Day",
     date(2012, 4, 6): "Good Friday",
     date(2012, 5, 28): "Memorial Day",
-    date(2012, 7, 4): "July 4th",
+    date(2012, 7, 4): "Independence Day",
     date(2012, 9, 3): "Labor Day",
     date(2012, 11, 22): "Thanksgiving",
     date(2012, 12, 25): "Christmas",

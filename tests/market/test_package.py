@@ -13,7 +13,7 @@ import openbell
 import openbell.market as package
 from openbell.errors import MarketError, OutOfBounds, UnknownMarket
 from openbell.market import Market, calendars, market
-from openbell.market.calendar import ALIASES
+from openbell.market.names import ALIASES
 
 NYSE = market("XNYS")
 

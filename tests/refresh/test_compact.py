@@ -1,17 +1,20 @@
-"""What is compacted is read back by `Market` as it was: sessions, hours, reasons."""
+"""What is compacted is read back as it was: sessions, hours, reasons."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, datetime, timedelta
+from hashlib import sha256
 from zoneinfo import ZoneInfo
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openbell.market import Market
-from openbell.refresh.compact import Hours, Upstream, compact, render
+from openbell.market.calendar import Calendar
+from openbell.refresh.compact import Hours, Upstream, compact, digest, render
 
 FIRST = date(2020, 1, 1)
 DAY, LONG, LUNCH, NIGHT = (
@@ -29,7 +32,7 @@ def calendar(
     name: str = "XTST",
     tz: str = "Europe/Paris",
 ) -> Upstream:
-    return Upstream(name, "A test", tz, sessions, reasons or {}, min(sessions), max(sessions))
+    return Upstream(name, "A test", tz, sessions, min(sessions), max(sessions), reasons or {})
 
 
 def trading(
@@ -42,7 +45,7 @@ def trading(
 
 def read(upstream: Upstream) -> Market:
     """The file of this calendar, written and read."""
-    return Market(upstream.name, json.loads(render(compact(upstream, "a test"))))
+    return Market(upstream.name, Calendar(json.loads(render(compact(upstream)))))
 
 
 def expand(market: Market) -> dict[date, Hours]:
@@ -62,13 +65,13 @@ def expand(market: Market) -> dict[date, Hours]:
 
 
 def exceptions(upstream: Upstream) -> int:
-    data = compact(upstream, "a test")
+    data = compact(upstream)
     return len(data["closed"]) + len(data["adhoc"]) + len(data["special"])
 
 
 def test_a_plain_year_needs_one_rule() -> None:
     upstream = calendar(trading(52))
-    data = compact(upstream, "a test")
+    data = compact(upstream)
     assert list(data["weeks"].values()) == ["1111100"]
     assert list(data["hours"].values()) == [list(DAY)]
     assert exceptions(upstream) == 0
@@ -114,7 +117,7 @@ def test_a_half_day_drops_the_break() -> None:
 def test_new_hours_become_a_rule_from_their_first_day_on() -> None:
     turn = date(2020, 6, 3)
     sessions = {day: LONG if day >= turn else DAY for day in trading(52)}
-    data = compact(calendar(sessions), "a test")
+    data = compact(calendar(sessions))
     assert data["hours"] == {"2020-01-01": list(DAY), "2020-06-03": list(LONG)}
     assert not data["special"]
     assert expand(read(calendar(sessions))) == sessions
@@ -122,7 +125,7 @@ def test_new_hours_become_a_rule_from_their_first_day_on() -> None:
 
 def test_a_week_of_other_hours_is_an_exception() -> None:
     sessions = trading(52) | trading(1, hours=LONG, first=date(2020, 6, 1))
-    assert len(compact(calendar(sessions), "a test")["special"]) == 5
+    assert len(compact(calendar(sessions))["special"]) == 5
     assert expand(read(calendar(sessions))) == sessions
 
 
@@ -131,7 +134,7 @@ def test_another_week_becomes_a_rule_from_its_first_monday_on() -> None:
     sessions = trading(32, "1111001") | trading(40, "1111100", first=turn)
     sessions = {day: hours for day, hours in sessions.items() if day < turn or day.weekday() != 6}
     upstream = calendar(sessions)
-    assert compact(upstream, "a test")["weeks"] == {"2019-12-30": "1111001", "2020-08-10": "1111100"}
+    assert compact(upstream)["weeks"] == {"2019-12-30": "1111001", "2020-08-10": "1111100"}
     assert exceptions(upstream) == 0
     assert expand(read(upstream)) == sessions
     assert str(read(upstream).closure(date(2020, 8, 7))) == "weekend"
@@ -145,7 +148,7 @@ def test_two_new_weeks_in_a_row_stay_in_order() -> None:
         sessions = {day: hours for day, hours in sessions.items() if day < first}
         sessions |= trading(52, mask, first=first)
     upstream = calendar(sessions)
-    assert list(compact(upstream, "a test")["weeks"]) == ["2019-12-30", "2020-04-20", "2020-07-20"]
+    assert list(compact(upstream)["weeks"]) == ["2019-12-30", "2020-04-20", "2020-07-20"]
     assert expand(read(upstream)) == sessions
 
 
@@ -157,7 +160,7 @@ def test_weeks_that_change_too_often_for_rules_stay_in_order_as_well() -> None:
     )
     sessions = tuesdays | sundays | {date(2021, 4, 11): DAY}
     del sessions[date(2020, 7, 7)], sessions[date(2020, 8, 11)]
-    weeks = list(compact(calendar(sessions), "a test")["weeks"])
+    weeks = list(compact(calendar(sessions))["weeks"])
     assert len(weeks) > 2
     assert weeks == sorted(weeks)
     assert expand(read(calendar(sessions))) == sessions
@@ -171,8 +174,8 @@ def test_a_short_rest_at_the_end_is_no_new_week() -> None:
         del sessions[last]
         last = max(sessions)
     friday = last + timedelta(days=1)
-    upstream = Upstream("XTST", "A test", "UTC", sessions, {friday: "A holiday"}, min(sessions), friday)
-    assert len(compact(upstream, "a test")["weeks"]) == 1
+    upstream = Upstream("XTST", "A test", "UTC", sessions, min(sessions), friday, {friday: "A holiday"})
+    assert len(compact(upstream)["weeks"]) == 1
     assert str(read(upstream).closure(friday)) == "A holiday"
 
 
@@ -198,21 +201,57 @@ def test_a_calendar_of_one_session() -> None:
     assert expand(read(calendar(sessions))) == sessions
 
 
-def test_our_own_list_of_closures_is_stronger_than_upstream() -> None:
-    sandy, monday = date(2012, 10, 29), date(2012, 11, 5)
-    upstream = calendar(trading(52, first=date(2012, 1, 2)), name="XNYS", tz="America/New_York")
-    market = read(upstream)
-    assert [(c.date.day, c.kind, c.reason) for c in market.closures(sandy, monday)] == [
-        (29, "ad hoc", "Hurricane Sandy"),
-        (30, "ad hoc", "Hurricane Sandy"),
+def test_an_event_is_stronger_than_a_holiday() -> None:
+    sessions = trading(52, first=date(2012, 1, 2))
+    sandy, storm = date(2012, 10, 29), date(2012, 10, 30)
+    del sessions[sandy], sessions[storm]
+    upstream = replace(calendar(sessions, {sandy: "a holiday"}), events={sandy: "Sandy", storm: "Sandy"})
+    closures = read(upstream).closures(sandy, date(2012, 11, 3))
+    assert [(c.date.day, c.kind, c.reason) for c in closures] == [
+        (29, "ad hoc", "Sandy"),
+        (30, "ad hoc", "Sandy"),
         (3, "weekend", ""),
-        (4, "weekend", ""),
     ]
-    assert expand(market).keys() == upstream.sessions.keys() - {sandy, sandy + timedelta(days=1)}
+
+
+def test_an_event_closes_nothing_by_itself() -> None:
+    sessions = trading(52)
+    open_day = date(2020, 3, 3)
+    upstream = replace(calendar(sessions), events={open_day: "a storm"})
+    assert expand(read(upstream)) == sessions
+
+
+def test_several_breaks() -> None:
+    sessions = trading(8, hours=("09:00", "17:00", "10:30", "10:45", "12:00", "13:00"))
+    assert expand(read(calendar(sessions))) == sessions
+    assert len(read(calendar(sessions)).sessions(FIRST, FIRST)[0].breaks) == 2
+
+
+def test_the_session_before_the_first_and_the_sources_are_told() -> None:
+    upstream = replace(calendar(trading(8)), before=date(2019, 12, 30), sources={"a": "1", "b": "2.0"})
+    data = compact(upstream)
+    assert (data["before"], data["sources"]) == ("2019-12-30", {"a": "1", "b": "2.0"})
+    assert compact(calendar(trading(8)))["before"] is None
+
+
+def test_corrections_are_kept_as_they_are() -> None:
+    corrections = [{"date": "2020-01-02", "closed": True, "reason": "a storm", "source": "a notice"}]
+    upstream = calendar(trading(8))
+    data = compact(upstream, corrections)
+    assert json.loads(render(data))["corrections"] == corrections
+    assert expand(Market("XTST", Calendar(data))) == upstream.sessions
+
+
+def test_the_digest_is_that_of_the_canonical_text() -> None:
+    data = json.loads(render(compact(calendar(trading(8), {FIRST: "Año nuevo"}))))
+    rest = {key: value for key, value in data.items() if key != "digest"}
+    text = json.dumps(rest, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    assert data["digest"] == sha256(text.encode("utf-8")).hexdigest()[:16]
+    assert digest(data | {"title": "another"}) != data["digest"]
 
 
 def test_the_file_has_one_date_a_line() -> None:
-    text = render(compact(calendar(trading(52), {}), "a test"))
+    text = render(compact(calendar(trading(52), {})))
     assert text.endswith("}\n")
     assert ' "hours": {\n  "2020-01-01": ["09:30", "16:00"]\n },\n' in text
 
@@ -241,10 +280,12 @@ def calendars(draw: st.DrawFn) -> Upstream:
 @settings(max_examples=60)
 @given(calendars())
 def test_any_calendar_comes_back_as_it_was(upstream: Upstream) -> None:
-    data = json.loads(render(compact(upstream, "a test")))
-    market = Market("XTST", data)
+    data = json.loads(render(compact(upstream)))
+    market = Market("XTST", Calendar(data))
     assert expand(market) == upstream.sessions
     assert list(data["weeks"]) == sorted(data["weeks"])
     assert list(data["hours"]) == sorted(data["hours"])
     for closure in market.closures(upstream.first, upstream.last):
-        assert closure.reason == (upstream.reasons.get(closure.date, "") if closure.kind != "weekend" else "")
+        assert closure.reason == (
+            upstream.holidays.get(closure.date, "") if closure.kind != "weekend" else ""
+        )

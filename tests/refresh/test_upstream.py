@@ -4,29 +4,25 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import tomllib
 from datetime import date, datetime
-from importlib.resources import files
-from importlib.util import find_spec
 from typing import Any
 
 import pytest
 
 from openbell.market import calendars, market
+from openbell.market.overlay import collect
+from openbell.market.snapshot import load
+from tests.refresh.needed import upstream
 
-SOME = ["XNYS", "XLON", "XTKS", "XHKG", "CMES", "24/7"]
-
-upstream = pytest.mark.skipif(
-    find_spec("exchange_calendars") is None,
-    reason="exchange_calendars is not installed (extra `calendars`)",
-)
+SOME = ["XNYS", "XLON", "XTKS", "XHKG", "XKRX", "24/7"]
 
 
-def corrections(name: str) -> dict[date, str]:
-    """The closures that openbell's own list has for this calendar."""
-    table = tomllib.loads(files("openbell.refresh").joinpath("closures.toml").read_text(encoding="utf-8"))
-    entries = [entry for entry in table["closure"] if name in entry["calendars"]]
-    return {date.fromisoformat(day): entry["reason"] for entry in entries for day in entry["dates"]}
+def corrected(name: str) -> set[date]:
+    """The dates for which we have a correction, between 2016 and 2025."""
+    found = {date(2016, 1, 1)}
+    for overlay in collect(load(name)["corrections"], name):
+        found |= {date.fromordinal(n) for n in range(overlay.first.toordinal(), overlay.last.toordinal() + 1)}
+    return found
 
 
 def schedule(name: str, first: date, last: date) -> dict[date, tuple[datetime, ...]]:
@@ -53,44 +49,35 @@ def test_ten_years_are_as_upstream_has_them(name: str) -> None:
     }
     theirs = schedule(name, *span)
     differ = {day for day in ours.keys() | theirs.keys() if ours.get(day) != theirs.get(day)}
-    assert differ <= corrections(name).keys()
+    assert differ <= corrected(name)
 
 
 @upstream
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", ["XNYS", "XHKG"])
-def test_a_file_is_what_refresh_would_write(name: str) -> None:
-    from openbell.market import Market
-    from openbell.refresh.compact import compact
-    from openbell.refresh.upstream import read
+def test_what_is_read_reaches_from_2000_to_the_end_of_a_year() -> None:
+    from openbell.refresh.upstream import horizon, read
 
-    fresh = Market(name, compact(read(name), "upstream"))
-    shipped = market(name)
-    span = date(2000, 1, 1), date(2025, 12, 31)
-    known = corrections(name).keys()
-    assert [s for s in shipped.sessions(*span) if s.date not in known] == fresh.sessions(*span)
+    new_york, kazakhstan, shanghai = read("XNYS"), read("AIXK"), read("XSHG")
+    assert (new_york.first, new_york.before) == (date(2000, 1, 1), date(1999, 12, 31))
+    assert (kazakhstan.first, kazakhstan.before) == (min(kazakhstan.sessions), None)
+    assert (new_york.last, horizon().month, horizon().day) == (horizon(), 12, 31)
+    assert shanghai.last == min(horizon(), date(2026, 12, 31)) or shanghai.last > date(2026, 12, 31)
 
 
 @upstream
 @pytest.mark.filterwarnings("ignore")
 def test_every_calendar_of_upstream_has_a_file() -> None:
-    from openbell.refresh.upstream import names
+    from openbell.refresh.snapshot import names
 
-    assert {name.replace("/", "-") for name in names()} <= set(calendars())
-
-
-@pytest.mark.parametrize("name", ["XNYS", "XLON", "XHKG", "XCBF"])
-def test_our_own_closures_are_known_to_the_calendar(name: str) -> None:
-    for day, reason in corrections(name).items():
-        closure = market(name).closure(day)
-        assert closure is not None
-        assert (closure.kind, closure.reason) == ("ad hoc", reason)
+    assert set(names()) <= set(calendars())
 
 
-def test_the_compacting_needs_no_upstream() -> None:
-    """Only `upstream` imports exchange_calendars: everything else is tested without it."""
+def test_importing_the_room_needs_no_upstream() -> None:
+    """The extra is imported when it is used: the command line can say what is missing."""
     code = (
-        "import sys, openbell.refresh.compact; print({'pandas', 'exchange_calendars'} & sys.modules.keys())"
+        "import sys\n"
+        "import openbell.refresh.snapshot, openbell.refresh.verify, openbell.refresh.diff\n"
+        "print({'pandas', 'exchange_calendars', 'pandas_market_calendars', 'holidays'} & sys.modules.keys())"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"

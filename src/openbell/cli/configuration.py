@@ -53,7 +53,10 @@ def _validate(file: str, on: str | None) -> dict[str, Any]:
     try:
         setting = Setting.of(path if path.exists() else Path.cwd())
         if path.name == FILE and path.is_file():
-            return {"file": shown(path), "valid": True, "dialect": "project", "findings": []}
+            told = setting.project.warnings
+            show(told, path, _lines(path))
+            found = list(map(_as_json, told))
+            return {"file": shown(path), "valid": True, "dialect": "project", "findings": found}
         path = setting.project.find(file, Path.cwd())
         loaded = load(path, setting.project, os.environ, Overrides(on=on))
         check_executors(loaded, starting=False)

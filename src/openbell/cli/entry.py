@@ -28,6 +28,9 @@ VERBS: dict[str, tuple[str, str]] = {
     "why": ("openbell.cli.why:why", "Why a task has not started."),
     "retry": ("openbell.cli.requests:retry", "Reopen failed tasks of a run, and follow it."),
     "cancel": ("openbell.cli.requests:cancel", "Cancel a run, a step, or one task."),
+    "markets": ("openbell.cli.markets:markets", "What time it is in each market, and what comes next."),
+    "market": ("openbell.cli.markets:market_group", "Why a market is in the state that it is in."),
+    "calendars": ("openbell.cli.calendars:calendars", "The calendars: list, show, export; refresh, verify."),
     "report": ("openbell.cli.report:report", "One offline HTML file about a run."),
 }
 """Name -> (where it lives, one line of help)."""

@@ -78,6 +78,11 @@ CODES: dict[str, Code] = {
         "The worker script cannot run here: a syntax error, a language or a library "
         "that this machine's executor does not offer.",
     ),
+    "OB127": Code(
+        "overlay",
+        "An overlay closes a date, changes its hours, or adds a session. This one contradicts itself, "
+        "the calendar, or another overlay, or cannot be read.",
+    ),
     "OB126": Code(
         "secret in a file",
         "Secrets belong into the environment: `${VAR}` refers to one, and its value is stored nowhere.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -16,8 +16,8 @@ from openbell.config.expand import beside
 from openbell.config.findings import Finding, Severity, nearest
 from openbell.core.matrix import Axis
 from openbell.core.render import AUTOMATIC
-from openbell.errors import OutOfBounds, UnknownMarket
-from openbell.market import Closure, Market, market
+from openbell.errors import MarketError, OutOfBounds
+from openbell.market import Closure, Market, resolve
 
 _MISSING = "does not exist"
 LONGEST_RANGE = 50 * 366  # days between the ends of a range of dates; more is a typo
@@ -34,6 +34,10 @@ class Draft:
     """Dates of the ranges that are no values, with the reason."""
     stand_ins: frozenset[Place] = frozenset()
     """Paths whose values are not those of the file: what is wrong there has been said."""
+    markets: Mapping[str, Market] = field(default_factory=dict)
+    """Those of the project, which come before those of the package."""
+    calendars: dict[str, str] = field(default_factory=dict)
+    """Digest of each market that was asked for."""
     unset: frozenset[Place] = frozenset()
     """Paths whose values depend on variables that are not set: nothing can be said about them yet."""
 
@@ -103,8 +107,10 @@ class Draft:
 
     def market(self, name: str, path: Place) -> Market | None:
         try:
-            return market(name)
-        except UnknownMarket as error:
+            found = resolve(name, self.markets)
+            self.calendars[name] = found.digest
+            return found
+        except MarketError as error:
             self.fault("OB113", error.message, path, error.hint)
             return None
 

@@ -76,7 +76,7 @@ def load(
     dialect = detect(document, assume)
     for key, text in overrides.values:
         _set(document, key, text)
-    draft = Draft(document, starting=starting)
+    draft = Draft(document, starting=starting, markets=project.markets)
     pipeline = _compile(draft, dialect, project, environ, overrides)
     if pipeline is not None:
         pipeline = _adjusted(draft, pipeline, project, overrides)
@@ -174,8 +174,8 @@ def _compile(
 
 
 def _adjusted(draft: Draft, pipeline: Pipeline, project: Project, overrides: Overrides) -> Pipeline:
-    """The pipeline after `--dates` and `--sample`, with the project's data."""
-    pipeline = replace(pipeline, data=project.data)
+    """The pipeline after `--dates` and `--sample`, with the project's data and the calendars that it used."""
+    pipeline = replace(pipeline, data=project.data, calendars=dict(draft.calendars))
     if overrides.dates is not None:
         pipeline = _narrowed(draft, pipeline, *overrides.dates)
     if overrides.sample is not None:

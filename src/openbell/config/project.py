@@ -14,7 +14,9 @@ from openbell.errors import NotFound
 
 if TYPE_CHECKING:
     from openbell.config.draft import Draft
-    from openbell.config.shapes import ProjectShape, SharedShape
+    from openbell.config.project_shapes import ProjectShape
+    from openbell.config.shapes import SharedShape
+    from openbell.market import Market
 
 FILE = "openbell.yaml"
 FOLDER = "pipelines"
@@ -34,8 +36,12 @@ class Project:
     log_cap: int = _LOG_CAP
     pools: Mapping[str, float] = field(default_factory=dict)
     defaults: SharedShape | None = None
+    markets: Mapping[str, Market] = field(default_factory=dict)
+    """Those with windows or overlays of the project's own."""
     unset: tuple[Finding, ...] = ()
     """Variables of the file that are not set: warnings, and errors as soon as something starts."""
+    warnings: tuple[Finding, ...] = ()
+    """What else is said about the file: overlays without effect."""
 
     def find(self, wanted: str, here: Path) -> Path:
         """The file of a pipeline, by its path or by its name. Raises `NotFound`."""
@@ -70,8 +76,8 @@ def load_project(folder: Path, environ: Mapping[str, str]) -> Project:
     """The project of this folder. Raises `ConfigError` with every finding of its file."""
     from openbell.config.draft import Draft
     from openbell.config.native import keeps
+    from openbell.config.project_shapes import ProjectShape
     from openbell.config.reading import fit, resolve_references
-    from openbell.config.shapes import ProjectShape
 
     document = _document(folder)
     if document is None:
@@ -108,6 +114,14 @@ def whereabouts(folder: Path, environ: Mapping[str, str]) -> Project:
     return Project(folder, store=store, state=beside(folder, state) if state else None)
 
 
+def project_markets(folder: Path, environ: Mapping[str, str]) -> Mapping[str, Market]:
+    """The markets of this folder's project; the rest of its file is looked at only when it has some."""
+    document = _document(folder)
+    if document is None or (document.root is not None and "markets" not in document.root.entries):
+        return {}
+    return load_project(folder, environ).markets
+
+
 def _document(folder: Path) -> Document | None:
     """The project's file as read; None without one."""
     path = folder / FILE
@@ -120,6 +134,8 @@ def _document(folder: Path) -> Document | None:
 
 
 def _project(draft: Draft, folder: Path, shape: ProjectShape) -> Project:
+    from openbell.config.markets import build_markets
+
     data = {}
     for namespace, text in shape.data.items():
         if found := draft.folder_at(text, ("data", namespace), f"the data folder of {namespace}"):
@@ -127,6 +143,8 @@ def _project(draft: Draft, folder: Path, shape: ProjectShape) -> Project:
     if shape.defaults:
         draft.environment(shape.defaults.env or {}, ("defaults", "env"))
     process = shape.executors.process
+    markets = build_markets(draft, shape.markets)
+    told = in_order(draft.document.findings)
     return Project(
         folder=folder,
         store=shape.store,
@@ -137,5 +155,7 @@ def _project(draft: Draft, folder: Path, shape: ProjectShape) -> Project:
         log_cap=process.log_cap or _LOG_CAP,
         pools=shape.resources,
         defaults=shape.defaults,
-        unset=tuple(in_order(draft.document.findings)),
+        markets=markets,
+        unset=tuple(finding for finding in told if finding.code == "OB107"),
+        warnings=tuple(finding for finding in told if finding.code != "OB107"),
     )

@@ -11,7 +11,8 @@ from pydantic_core import PydanticUndefined
 from openbell.config.dialects.pq import PqShape
 from openbell.config.dialects.replay import ReplayFileShape
 from openbell.config.kinds import Kind, Shape
-from openbell.config.shapes import PipelineShape, ProjectShape
+from openbell.config.project_shapes import ProjectShape
+from openbell.config.shapes import PipelineShape
 
 SUBJECTS: dict[str, tuple[type[Shape], str]] = {
     "pipeline": (PipelineShape, "pipeline file"),

@@ -101,14 +101,14 @@ def _amounts(value: Any) -> dict[str, float]:
     found: dict[str, float] = {}
     for name, amount in value.items():
         if name == "memory":
-            found[name] = _checked(_SIZE, amount, name)
+            found[name] = _checked(SIZE, amount, name)
         else:
             found[name] = _checked(_AMOUNT, amount, name)
     return found
 
 
 _AMOUNT = number(above=0)
-_SIZE: Kind = get_args(Size)[1]
+SIZE: Kind = get_args(Size)[1]
 
 
 def _checked(kind: Kind, value: Any, name: str) -> Any:
@@ -118,16 +118,6 @@ def _checked(kind: Kind, value: Any, name: str) -> Any:
     except PydanticCustomError as error:
         context = error.context or {}
         raise wrong(context["code"], context["text"], context["help"], (name,)) from None
-
-
-def _log_cap(value: Any) -> int:
-    size: int = _SIZE.check(value)
-    if size < _LEAST_LOG:
-        raise wrong("OB104", f'must be 64KB or more, not "{value}"')
-    return size
-
-
-_LEAST_LOG = 64_000  # bytes
 
 
 def _axis_kind(value: Any) -> str:
@@ -324,34 +314,3 @@ class PipelineShape(Shape):
     executor: Annotated[str, choice(*EXECUTORS)] | None = Field(
         None, description="Where attempts run. Default process."
     )
-
-
-class ProcessShape(Shape):
-    """The process executor."""
-
-    slots: Annotated[int, whole(1, 10_000)] | None = Field(
-        None, description="Tasks at once. Default: the cores."
-    )
-    log_cap: Annotated[int, Kind(_log_cap, _SIZE.schema, "64KB", "size")] | None = Field(
-        None, description="What is kept of a task's log, 64KB or more. Default 16MB."
-    )
-
-
-class ExecutorsShape(Shape):
-    """The executors of a project."""
-
-    process: ProcessShape = Field(ProcessShape.model_construct(), description="Local processes.")
-
-
-class ProjectShape(Shape):
-    """`openbell.yaml`: what the pipelines of a folder share."""
-
-    store: Text | None = Field(None, description="Database URL. Default: SQLite in the state folder.")
-    durability: Annotated[str, choice("process", "power")] = Field(
-        "process", description="What a commit survives: a crash of ours, or of the machine."
-    )
-    state: Text | None = Field(None, description="The state folder. Default: `.openbell` beside this file.")
-    data: dict[Name, Text] = Field(default_factory=dict, description="Folder of each data namespace.")
-    executors: ExecutorsShape = Field(ExecutorsShape.model_construct(), description="Their sizes.")
-    resources: Amounts = Field(default_factory=dict, description="Sizes of pools, e.g. `db: 4`.")
-    defaults: SharedShape | None = Field(None, description="Keys for every step that does not set them.")

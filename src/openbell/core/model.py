@@ -199,6 +199,8 @@ class Pipeline:
     """Folder of each data namespace."""
     settings: Mapping[str, Mapping[str, Scalar]] = field(default_factory=dict)
     """Settings of executors, by executor; secrets in there stay `${VAR}` references."""
+    calendars: Mapping[str, str] = field(default_factory=dict)
+    """Digest of each market whose sessions went into it."""
 
     def step(self, name: str) -> Step:
         """The step of that name. KeyError when there is none."""

@@ -1,5 +1,11 @@
-"""Builds the calendar snapshot of the wheel from exchange_calendars (extra `calendars`).
+"""Builds, compares and doubts the calendar snapshot of the wheel (extra `calendars`).
 
-Run it with `python -m openbell.refresh`; the files it writes are committed. Nothing else of
-openbell imports this room, and a user never needs it.
+    snapshot   one calendar's data, and the files       compact    sessions into rules and exceptions
+    upstream   exchange_calendars                       futures    CME, from pandas_market_calendars
+    generated  calendars that are rules                 holiday_names  names, from holidays
+    tables     our own names and corrections            verify     what other sources say (claims)
+    diff       what changes between two snapshots       packages   the extra, imported late
+
+Nothing below the command line imports this room. The packages of the extra are imported when they are
+used, so that importing this room costs nothing and needs nothing.
 """

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import tomllib
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from importlib.resources import files
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
 from itertools import groupby
 from typing import Any
 
@@ -21,7 +20,7 @@ _WEEK = dt.timedelta(weeks=1)
 _DAY = dt.timedelta(days=1)
 
 Hours = tuple[str, ...]
-"""Open and close, or open, close, break start, break end; `HH:MM` with `-1` or `+1` for another day."""
+"""Open and close, then start and end of each break; `HH:MM` with `-1` or `+1` for another day."""
 
 Rules = list[tuple[dt.date, Any]]
 """Values with the date from which each is in force. The first one holds before its date as well."""
@@ -29,71 +28,84 @@ Rules = list[tuple[dt.date, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Upstream:
-    """One calendar as upstream gives it: `sessions` and `reasons` by exchange-local date."""
+    """One calendar as upstream gives it: sessions, holidays and events by exchange-local date."""
 
     name: str
     title: str
     tz: str
     sessions: Mapping[dt.date, Hours]
-    reasons: Mapping[dt.date, str]
-    """Names of closures and of special hours, where known."""
     first: dt.date
     last: dt.date
+    holidays: Mapping[dt.date, str] = field(default_factory=dict)
+    """Names of closures, and of special hours, that someone could have foretold."""
+    events: Mapping[dt.date, str] = field(default_factory=dict)
+    """Names of closures that nobody could have foretold. They are stronger than `holidays`."""
+    before: dt.date | None = None
+    """The last session before `first`, where upstream knows it."""
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """The packages all this was read from, with their versions."""
 
 
-def compact(calendar: Upstream, source: str) -> dict[str, Any]:
-    """The calendar as plain JSON data. `Market` reads the same sessions out of it again.
+def compact(calendar: Upstream, corrections: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
+    """The calendar as plain JSON data. `openbell.market` reads the same sessions out of it again.
 
-    Dates in our own list of closures have none, whatever upstream says.
+    Corrections are overlays, stored beside the data as they are: the reader applies them.
     """
-    known = _known_closures(calendar.name)
-    sessions = {day: hours for day, hours in calendar.sessions.items() if day not in known}
-    calendar = replace(calendar, sessions=sessions)
     weeks, hours = _weeks(calendar), _usual_hours(calendar)
-    return {
+    data: dict[str, Any] = {
         "name": calendar.name,
         "title": calendar.title,
         "tz": calendar.tz,
-        "source": source,
+        "sources": dict(calendar.sources),
         "valid_from": calendar.first.isoformat(),
         "valid_until": calendar.last.isoformat(),
+        "before": calendar.before.isoformat() if calendar.before else None,
         "weeks": {day.isoformat(): mask for day, mask in weeks},
         "hours": {day.isoformat(): list(usual) for day, usual in hours},
-        **_exceptions(calendar, weeks, hours, known),
+        **_exceptions(calendar, weeks, hours),
+        "corrections": [dict(correction) for correction in corrections],
     }
+    return data | {"digest": digest(data)}
 
 
-def _exceptions(
-    calendar: Upstream, weeks: Rules, hours: Rules, known: Mapping[dt.date, str]
-) -> dict[str, dict[str, Any]]:
-    """What the rules do not say: closures with and without a rule of upstream's, and special hours."""
+def digest(data: Mapping[str, Any]) -> str:
+    """16 hex digits of the SHA-256 of everything in a snapshot but its digest."""
+    rest = {key: value for key, value in data.items() if key != "digest"}
+    text = json.dumps(rest, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return sha256(text.encode()).hexdigest()[:16]
+
+
+def _exceptions(calendar: Upstream, weeks: Rules, hours: Rules) -> dict[str, dict[str, Any]]:
+    """What the rules do not say: holidays, closures that are none, and special hours."""
     closed, adhoc, special = {}, {}, {}
     for day in _days(calendar.first, calendar.last):
-        label, reason = day.isoformat(), calendar.reasons.get(day)
+        label, reason = day.isoformat(), calendar.holidays.get(day)
         found = calendar.sessions.get(day)
         trades = _in_force(weeks, day)[day.weekday()] == "1"
         if found is not None:
             if found != _in_force(hours, day) or not trades:
                 special[label] = [*found, reason] if reason else list(found)
-        elif day in known:
-            adhoc[label] = known[day]
-        elif trades and reason:
+        elif trades and reason and day not in calendar.events:
             closed[label] = reason
         elif trades:
-            adhoc[label] = ""
+            adhoc[label] = calendar.events.get(day, "")
     return {"closed": closed, "adhoc": adhoc, "special": special}
 
 
 def render(data: dict[str, Any]) -> str:
-    """JSON with one date a line."""
-    lines = []
-    for key, value in data.items():
-        if isinstance(value, dict) and value:
-            rows = (f"  {json.dumps(k)}: {json.dumps(v, ensure_ascii=False)}" for k, v in value.items())
-            lines.append(f" {json.dumps(key)}: {{\n" + ",\n".join(rows) + "\n }")
-        else:
-            lines.append(f" {json.dumps(key)}: {json.dumps(value, ensure_ascii=False)}")
+    """JSON with one date, and one correction, a line."""
+    lines = [f" {json.dumps(key)}: {_rendered(value)}" for key, value in data.items()]
     return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def _rendered(value: Any) -> str:
+    match value:
+        case dict() if value:
+            rows = (f"  {json.dumps(k)}: {json.dumps(v, ensure_ascii=False)}" for k, v in value.items())
+            return "{\n" + ",\n".join(rows) + "\n }"
+        case list() if value:
+            return "[\n" + ",\n".join(f"  {json.dumps(v, ensure_ascii=False)}" for v in value) + "\n ]"
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _weeks(calendar: Upstream) -> Rules:
@@ -148,13 +160,3 @@ def _in_force(rules: Rules, day: dt.date) -> Any:
 
 def _days(first: dt.date, last: dt.date) -> list[dt.date]:
     return [first + dt.timedelta(days=n) for n in range((last - first).days + 1)]
-
-
-def _known_closures(name: str) -> dict[dt.date, str]:
-    """Reasons of ad-hoc closures, from our own sourced list."""
-    table = tomllib.loads(files("openbell.refresh").joinpath("closures.toml").read_text(encoding="utf-8"))
-    found: dict[dt.date, str] = {}
-    for entry in table["closure"]:
-        if name in entry["calendars"]:
-            found |= {dt.date.fromisoformat(str(day)): entry["reason"] for day in entry["dates"]}
-    return found

@@ -19,7 +19,7 @@ from openbell.config.kinds import Day, EnvironmentValue, Flag, MaybeEmpty, Shape
 from openbell.config.worker import check_python
 from openbell.core.matrix import Axis, Scalar
 from openbell.core.model import Demand, Retry, Script
-from openbell.market import market
+from openbell.market import resolve
 
 DEFAULT_CALENDAR = "XNYS"
 """The calendar that a file is measured against which names none."""
@@ -174,7 +174,7 @@ def dates_axis(draft: Draft, shape: DatesShape, hint: str | None) -> Axis:
 
 def _warn_of_holidays(draft: Draft, days: list[str], calendar: str) -> None:
     """Weekdays that are no sessions, with their reasons."""
-    home = market(calendar)
+    home = resolve(calendar, draft.markets)
     closed = []
     for text in days:
         day = date.fromisoformat(text)
