@@ -186,3 +186,22 @@ def test_spans_that_are_none(desk: Desk, words: list[str]) -> None:
 
 def test_the_verbs_are_there() -> None:
     assert {"markets", "market", "calendars"} <= set(VERBS)
+
+
+# ── upstream ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.slow
+def test_the_sources_say_what_the_package_says(desk: Desk) -> None:
+    for package in ("exchange_calendars", "pandas_market_calendars", "holidays"):
+        pytest.importorskip(package, reason=f"{package} is not installed here")
+    verified = desk.run("calendars", "verify", "XNYS", "24/7", "--from", "2020-01-01", "--to", "2025-12-31")
+    assert (verified.code, verified.out) == (0, "")
+    assert "0 disagreements" in verified.err
+    differing = desk.run("calendars", "verify", "XHKG", "--from", "2000-01-01", "-o", "json")
+    assert differing.code == 1
+    assert {"calendar", "date", "what", "said", "shipped"} <= json.loads(differing.out.splitlines()[0]).keys()
+    written = desk.run("calendars", "refresh", "XNYS", "--folder", "fresh")
+    assert written.code == 0
+    assert json.loads((desk.folder / "fresh" / "XNYS.json").read_text())["name"] == "XNYS"
+    assert "would change" in desk.run("calendars", "diff", "XNYS").err

@@ -75,7 +75,7 @@ def test_a_pipeline_that_is_wrong(folder: Folder, text: str, codes: list[str]) -
         ("▸scirpt: worker.py", ["OB101"]),
         ("script: ▸wroker.py", ["OB112"]),
         ("script: ▸.", ["OB112"]),
-        ("run: x\n▸when: post_close", ["OB101"]),
+        ("run: x\n▸when: post_close", ["OB128"]),
         ("run: x\n▸call: a:b", ["OB101"]),
         ("run: x\ntimeout: ▸5", ["OB106"]),
         ("run: x\ntimeout: ▸0s", ["OB104"]),

@@ -4,10 +4,11 @@ from datetime import UTC, datetime, time
 
 import pytest
 
-from openbell.core.events import Pause, SpaceChanged
+from openbell.core.decide import decide
+from openbell.core.events import Pause, Skip, SpaceChanged, Start
 from openbell.core.explain import explain
 from openbell.core.gates import Fate, fate
-from openbell.core.model import Demand, Need, NeedMode, TaskKey, Window
+from openbell.core.model import Demand, Late, Need, NeedMode, Opening, TaskKey, Window
 from openbell.core.state import Group
 from openbell.core.states import TaskState
 from openbell.core.windows import bounds, is_open
@@ -121,3 +122,47 @@ def test_a_retry_is_told_with_its_time() -> None:
     world.end(1, later(1))
     (blocker,) = explain(world.state, TaskKey(RUN, "a", 0), later(2))
     assert (blocker.gate, blocker.until) == ("not_before", later(31))
+
+
+# ── the time in the session's day ────────────────────────────────────────────────────────────────
+
+CLOSE = Opening(later(60), later(120))
+FROM_THE_CLOSE_ON = Opening(later(60))
+
+
+@pytest.mark.parametrize("late", list(Late))
+@pytest.mark.parametrize("opening", [CLOSE, FROM_THE_CLOSE_ON])
+def test_a_step_waits_for_its_time_and_says_until_when(opening: Opening, late: Late) -> None:
+    world = World(step("a", openings=(opening,), late=late), sessions={"session": "2024-03-08"})
+    assert world.act(NOW) == []
+    (blocker,) = explain(world.state, TaskKey(RUN, "a", 0), NOW)
+    assert (blocker.gate, blocker.until) == ("market", later(60))
+    assert "2024-03-08" in blocker.text
+    assert decide(world.state, NOW).wake_at == later(60)
+    assert [type(action) for action in world.act(later(60))] == [Start]
+
+
+def test_what_may_be_late_starts_late() -> None:
+    world = World(step("a", openings=(CLOSE,)))
+    assert [type(action) for action in world.act(later(3600))] == [Start]
+
+
+def test_what_must_not_be_late_is_skipped_with_the_reason() -> None:
+    world = World(step("a", openings=(CLOSE,), late=Late.SKIP), step("b", needs=(Need("a"),)))
+    world.act(later(119))
+    assert world.record.groups["a"].live, "the last second is not late"
+    world = World(step("a", openings=(CLOSE,), late=Late.SKIP), step("b", needs=(Need("a"),)))
+    told = explain(world.state, TaskKey(RUN, "a", 0), later(120))
+    assert "too late" in told[0].text
+    skips = [action for action in world.act(later(120)) if isinstance(action, Skip)]
+    assert [(skip.step, skip.reason.split(":")[0]) for skip in skips] == [
+        ("a", "too late"),
+        ("b", "needs all cells of a, which ended with 1 skipped"),
+    ]
+
+
+def test_between_two_stretches_it_waits_for_the_second() -> None:
+    openings = (Opening(later(0), later(10)), Opening(later(20), later(30)))
+    world = World(step("a", openings=openings))
+    assert world.act(later(15)) == []
+    assert decide(world.state, later(15)).wake_at == later(20)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -117,3 +117,17 @@ def test_importing_it_costs_neither_numpy_nor_pandas() -> None:
         "rich",
         "asyncio",
     }
+
+
+@pytest.mark.parametrize("name", ["XNYS", "XTKS", "24/7", "CMES", "any(XTKS, XNYS)"])
+def test_one_lookup_gives_state_label_and_the_next_change(name: str) -> None:
+    one = market(name)
+    at = datetime(2024, 3, 8, 21, 7, tzinfo=UTC)
+    for _ in range(60):
+        since, until, state, label = one.span(at)
+        change = one.next_transition(at)
+        assert (state, date.fromordinal(label)) == (one.state(at), one.session(at))
+        assert datetime.fromtimestamp(until, UTC) == change.at == one.moment(at).until
+        assert since <= at.timestamp() < until
+        assert one.span(change.at)[0] == until
+        at += timedelta(hours=11, minutes=13)

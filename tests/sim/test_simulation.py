@@ -10,7 +10,8 @@ from openbell.core.events import OpenRun, Start
 from openbell.errors import InvalidTransition
 from openbell.sim.campaign import Simulation, trial
 from openbell.sim.mutants import MUTANTS, Mutant
-from openbell.sim.world import START, Broken
+from openbell.sim.scenario import START
+from openbell.sim.world import Broken
 
 SEEDS = int(os.environ.get("SIM_SEEDS", "3000"))
 FAST = 150
@@ -26,7 +27,7 @@ def test_worlds_that_have_found_a_bug_once(seed: int) -> None:
 def test_a_handful_of_worlds() -> None:
     trials = [trial(seed) for seed in range(FAST)]
     assert sum(one.crashes for one in trials) > 50, "the worlds are too kind to prove anything"
-    assert sum(one.tasks for one in trials) > 5 * FAST
+    assert sum(one.tasks for one in trials) > 4 * FAST
 
 
 @pytest.mark.slow

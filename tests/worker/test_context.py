@@ -33,7 +33,7 @@ def test_variables_that_are_set_but_empty_count_as_missing() -> None:
         "WORKER_ID",
         "NUM_WORKERS",
     )
-    ours = ("RUN_ID", "ATTEMPT", "STEP", "PARAMS", "COORDINATES", "MODE", "CHECKPOINT")
+    ours = ("SESSION", "RUN_ID", "ATTEMPT", "STEP", "PARAMS", "COORDINATES", "MODE", "CHECKPOINT")
     env = dict.fromkeys([*names, *(f"OPENBELL_{name}" for name in ours)], "")
     found = worker.context(env)
     assert found.env == env
@@ -49,6 +49,10 @@ def test_both_generations_of_variables(partition: str, count: str) -> None:
     )
     assert (found.name, found.date) == ("a name", date(2024, 7, 2))
     assert (found.partition, found.num_partitions) == (3, 8)
+
+
+def test_the_session_of_the_run() -> None:
+    assert worker.context({"OPENBELL_SESSION": "2024-07-02"}).session == date(2024, 7, 2)
 
 
 def test_the_first_partition_is_not_taken_for_a_missing_one() -> None:

@@ -58,7 +58,7 @@ def _validate(file: str, on: str | None) -> dict[str, Any]:
             found = list(map(_as_json, told))
             return {"file": shown(path), "valid": True, "dialect": "project", "findings": found}
         path = setting.project.find(file, Path.cwd())
-        loaded = load(path, setting.project, os.environ, Overrides(on=on))
+        loaded = load(path, setting.project, os.environ, Overrides(on=on, now=setting.clock.now()))
         check_executors(loaded, starting=False)
     except NotFound as error:
         click.echo(f"error: {error.message}\n  help: {error.hint}", err=True)

@@ -14,11 +14,11 @@ import click
 from openbell.cli.choosing import check_executors, load_for, parse_dates, parse_values
 from openbell.cli.options import OUTPUT
 from openbell.cli.setting import Setting
-from openbell.cli.words import plural, seconds, size
+from openbell.cli.words import moment, plural, seconds, size
 from openbell.config.load import Loaded, Overrides
 from openbell.core.graph import topological
 from openbell.core.matrix import Axis, label
-from openbell.core.model import EXECUTORS, Command, Pipeline, Replay, Script, Step
+from openbell.core.model import EXECUTORS, Command, Late, Pipeline, Replay, Script, Step
 from openbell.core.states import TaskState
 from openbell.errors import ExitCode, NotFound
 from openbell.market import Closure
@@ -40,7 +40,7 @@ def plan(
     """Show what `openbell run` would do. Nothing is started, and no secret is needed."""
     place = Path(pipeline) if Path(pipeline).exists() else Path.cwd()
     setting = Setting.of(place)
-    overrides = Overrides(on, parse_dates(dates), sample, parse_values(values))
+    overrides = Overrides(on, parse_dates(dates), setting.clock.now(), sample, parse_values(values))
     loaded = load_for(setting, pipeline, overrides, starting=False)
     check_executors(loaded, starting=False)
     show_plan(setting, loaded, output)
@@ -55,6 +55,8 @@ def show_plan(setting: Setting, loaded: Loaded, output: str) -> None:
     pipeline = loaded.pipeline
     click.secho(f"{pipeline.shown}: {plural(pipeline.size, 'task')}", bold=True, nl=False)
     click.echo(f" in {plural(len(pipeline.steps), 'step')}  (plan {loaded.digest})")
+    if session := pipeline.sessions.get("session"):
+        click.echo(f"  session      {session} of {pipeline.market}")
     for name in topological(pipeline.steps):
         _show_step(pipeline.step(name))
     _show_left_out(loaded)
@@ -105,6 +107,9 @@ def _facts(step: Step) -> Iterator[tuple[str, str]]:
     if step.demand.memory:
         how = "at most" if step.demand.memory_cap else "reserved"
         yield "memory", f"{size(step.demand.memory)} each, {how}"
+    if step.openings:
+        times = [f"{moment(start)} to {moment(end) or 'whenever'}" for start, end in step.openings]
+        yield "when", ", ".join(times) + (", else skipped" if step.late is Late.SKIP else "")
     if step.window:
         days = f"business days of {step.window.calendar}" if step.window.business_days else "every day"
         yield "window", f"{step.window.start:%H:%M}-{step.window.stop:%H:%M} {step.window.tz}, {days}"
@@ -192,6 +197,7 @@ def _as_json(setting: Setting, loaded: Loaded) -> dict[str, Any]:
         "pipeline": pipeline.shown,
         "digest": loaded.digest,
         "dialect": loaded.dialect.value,
+        "session": pipeline.sessions.get("session"),
         "tasks": pipeline.size,
         "steps": [
             {

@@ -49,9 +49,9 @@ def run(
     """
     if new and only:
         raise UsageError("--new and --only exclude each other", hint="--only is about a run that is there")
-    overrides = Overrides(on, parse_dates(dates), sample, parse_values(values))
     place = Path(pipeline) if Path(pipeline).exists() else Path.cwd()
     setting = Setting.of(place)
+    overrides = Overrides(on, parse_dates(dates), setting.clock.now(), sample, parse_values(values))
     if dry_run:
         from openbell.cli.plan import show_plan
 

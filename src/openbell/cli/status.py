@@ -11,7 +11,7 @@ import click
 from openbell.cli.options import OUTPUT, PROJECT
 from openbell.cli.setting import Setting
 from openbell.cli.words import condition, plural, seconds
-from openbell.core.render import task_label
+from openbell.core.render import command, task_label
 from openbell.core.state import RunRecord
 from openbell.core.states import RunState, TaskState
 from openbell.core.summary import Summary, summarize
@@ -76,7 +76,7 @@ def _show(record: RunRecord, summary: Summary, setting: Setting, *, led: bool) -
         how = condition(setting.vitals(key))
         click.echo(f"  oldest running: {task_label(record.run.pipeline, key.task)}, {age} ({how})")
     if record.paused or not led:
-        click.echo(f"  resume: openbell run {record.run.pipeline.source or record.run.pipeline.name}")
+        click.echo(f"  resume: {command(record.run.pipeline)}")
 
 
 def _as_json(record: RunRecord, summary: Summary) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from openbell.core.explain import explain
 from openbell.core.gates import Blocker
 from openbell.core.graph import dependants
 from openbell.core.model import TaskKey
-from openbell.core.render import task_label
+from openbell.core.render import command, task_label
 from openbell.core.state import Capacity, Limits, State
 from openbell.core.states import TaskState
 from openbell.engine.leader import holder
@@ -70,7 +70,7 @@ def _show(
         if not blockers:
             click.echo("  nothing holds it: it starts with the next turn of the engine")
         if not leading:
-            click.echo(f"  no engine leads this project: openbell run {pipeline.source or pipeline.name}")
+            click.echo(f"  no engine leads this project: {command(pipeline)}")
     elif found is TaskState.SKIPPED or found is TaskState.CANCELLED:
         for reason in _reasons(store, task):
             click.echo(f"  {reason}")

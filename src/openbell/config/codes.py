@@ -83,6 +83,11 @@ CODES: dict[str, Code] = {
         "An overlay closes a date, changes its hours, or adds a session. This one contradicts itself, "
         "the calendar, or another overlay, or cannot be read.",
     ),
+    "OB128": Code(
+        "session",
+        "A step with `when` and a command with `{session}` live in the sessions of the pipeline's `market`. "
+        "`--date` names one; without it, it is that of now.",
+    ),
     "OB126": Code(
         "secret in a file",
         "Secrets belong into the environment: `${VAR}` refers to one, and its value is stored nowhere.",

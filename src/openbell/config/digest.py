@@ -23,6 +23,7 @@ def digest(pipeline: Pipeline) -> str:
             pipeline.python,
             sorted(pipeline.params.items()),
             sorted(pipeline.data.items()),
+            pipeline.sessions.get("session"),
             [_step(step, pipeline.folder) for step in pipeline],
         )
     )

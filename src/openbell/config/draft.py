@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
+from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 from openbell.config.document import Document
@@ -38,6 +39,8 @@ class Draft:
     """Those of the project, which come before those of the package."""
     calendars: dict[str, str] = field(default_factory=dict)
     """Digest of each market that was asked for."""
+    whens: dict[str, Any] = field(default_factory=dict)
+    """What steps say about their time in a session's day, by step."""
     unset: frozenset[Place] = frozenset()
     """Paths whose values depend on variables that are not set: nothing can be said about them yet."""
 

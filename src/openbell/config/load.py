@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from openbell.config.binding import bind
 from openbell.config.digest import digest
 from openbell.config.document import Document, Node, no_text, read, resolve
 from openbell.config.draft import Draft
@@ -37,6 +38,8 @@ class Overrides:
 
     on: str | None = None
     dates: tuple[date, date] | None = None
+    now: datetime | None = None
+    """When this is asked: without `dates`, a pipeline that lives in sessions is bound to that of now."""
     sample: int | None = None
     values: tuple[tuple[str, str], ...] = ()
     """`--set path=value`, the path with dots."""
@@ -175,8 +178,9 @@ def _compile(
 
 def _adjusted(draft: Draft, pipeline: Pipeline, project: Project, overrides: Overrides) -> Pipeline:
     """The pipeline after `--dates` and `--sample`, with the project's data and the calendars that it used."""
-    pipeline = replace(pipeline, data=project.data, calendars=dict(draft.calendars))
-    if overrides.dates is not None:
+    bound = bind(draft, pipeline, overrides.dates, overrides.now)
+    pipeline = replace(bound or pipeline, data=project.data, calendars=dict(draft.calendars))
+    if overrides.dates is not None and bound is None:
         pipeline = _narrowed(draft, pipeline, *overrides.dates)
     if overrides.sample is not None:
         steps = tuple(

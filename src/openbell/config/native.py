@@ -18,6 +18,7 @@ from openbell.core.model import (
     Batch,
     Command,
     Demand,
+    Late,
     Need,
     Pipeline,
     Priority,
@@ -104,7 +105,12 @@ def _step(
         env=env,
         mode=_mode(draft, shape, place),
         preload=tuple(_first(layers, "preload") or ()) if shape.script else (),
+        late=Late(shape.late or "run"),
     )
+    if shape.when is not None:
+        draft.whens[name] = shape.when
+    elif shape.late is not None:
+        draft.fault("OB111", "`late` goes with `when`", (*place, "late"), key=True)
     if shape.preload and shape.run:
         draft.fault("OB111", "`preload` works with `script`, not with `run`", (*place, "preload"), key=True)
     return step

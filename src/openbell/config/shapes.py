@@ -32,6 +32,29 @@ from openbell.config.kinds import (
 )
 from openbell.core.model import EXECUTORS, NeedMode
 from openbell.core.states import FailureKind
+from openbell.errors import MarketError
+from openbell.market.points import point
+
+_STATES = ("pre_open", "session", "break", "post_close", "overnight")
+
+
+def _when_kind(value: Any) -> str:
+    return "between" if isinstance(value, dict) else "states" if isinstance(value, list) else "state"
+
+
+def _point(value: Any) -> str:
+    try:
+        point(value if isinstance(value, str) else "")
+    except MarketError as error:
+        raise wrong("OB106", f"must be a point of a session, not {shown(value)}", error.hint) from None
+    return str(value)
+
+
+_POINT_SCHEMA = {
+    "type": "string",
+    "pattern": r"^\s*((next|previous)\s+)?(open|close)(\s*[+-]\s*\d+\s*[smh])?\s*$",
+}
+PointText = Annotated[str, Kind(_point, _POINT_SCHEMA, "open", "point of a session")]
 
 
 def _words(value: Any) -> tuple[str, ...]:
@@ -213,6 +236,21 @@ Axis = Annotated[
 ]
 
 
+class BetweenShape(Shape):
+    """A time between two points of a session's day."""
+
+    after: PointText = Field(description="From this point on: `close+15m`, `open`, `next open-30m`.")
+    until: PointText | None = Field(None, description="Before this point. Default: without an end.")
+
+
+When = Annotated[
+    Annotated[Annotated[str, choice(*_STATES)], Tag("state")]
+    | Annotated[Annotated[list[Annotated[str, choice(*_STATES)]], Field(min_length=1)], Tag("states")]
+    | Annotated[BetweenShape, Tag("between")],
+    Discriminator(_when_kind),
+]
+
+
 class RetryShape(Shape):
     """When a failed attempt is followed by another one."""
 
@@ -290,6 +328,14 @@ class StepShape(SharedShape):
         default_factory=dict, description="Steps that come first: `[a]`, `{a: some}`, `{a: done}`."
     )
     matrix: dict[Name, Axis] = Field(default_factory=dict, description="Axes; one task per combination.")
+    when: When | None = Field(
+        None,
+        description="Its time in the day of the run's own session: `post_close`, a list of states, "
+        "or `{after: close+15m, until: next open-30m}`.",
+    )
+    late: Annotated[str, choice("run", "skip")] | None = Field(
+        None, description="When that time has passed: `run` all the same (default), or `skip`."
+    )
     replay: ReplayShape | None = Field(None, description="Run as a replay of history.")
     batch: Switch | None = Field(None, description="Run over the whole history of the date at once.")
 

@@ -11,7 +11,7 @@ from openbell.config.findings import nearest
 from openbell.core.graph import Cycle, topological
 from openbell.core.matrix import Axis, Matrix, Scalar
 from openbell.core.model import Command, Need, Pipeline, Step
-from openbell.core.render import fields, render, values
+from openbell.core.render import fields, render, sessions_in, values
 
 
 def check_needs(draft: Draft, steps: Sequence[Step]) -> None:
@@ -83,6 +83,8 @@ def _examples(pipeline: Pipeline, step: Step) -> Iterator[dict[str, Scalar]]:
     """What templates may use in the first cell, and in cells with other kinds of values."""
     axes = tuple(axis if axis.values else replace(axis, values=("2024-01-02",)) for axis in step.matrix.axes)
     first = values("x/1", pipeline, replace(step, matrix=Matrix(axes)), 0)
+    if pipeline.market is not None:  # which session it will be, is not known yet
+        first |= dict.fromkeys(sessions_in(step), "2024-01-02")
     yield first
     for axis in axes:
         yield from ({**first, axis.name: value} for value in _kinds(axis))

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from openbell.core.events import Action, Amend, Answer, Cancel, OpenRun, Pause, Reopen, Resume, Stop
-from openbell.core.model import Run, TaskKey
+from openbell.core.gates import missed
+from openbell.core.model import NeedMode, Run, TaskKey
 from openbell.core.requests import (
     CancelTasks,
     HaltRun,
@@ -96,8 +97,21 @@ def _rerun(record: RunRecord, request: Submit, now: datetime) -> Iterator[Action
     states = _REOPENED[request.only]
     if record.outcome is None and request.only is Only.MISSING:
         states = (TaskState.CANCELLED,)
-    for group in record.groups.values():
-        yield from _reopen(record, group, states, "run again", now)
+    barred = _barred(record, now)
+    for name, group in record.groups.items():
+        if name not in barred:
+            yield from _reopen(record, group, states, "run again", now)
+
+
+def _barred(record: RunRecord, now: datetime) -> set[str]:
+    """Steps that would be skipped again at once: too late themselves, or in need of one that is."""
+    found: set[str] = set()
+    for name, group in record.groups.items():
+        lost = (need.step in found for need in group.step.needs if need.mode is not NeedMode.DONE)
+        succeeded = group.count(TaskState.SUCCEEDED) == group.size
+        if not succeeded and (missed(group, now) or any(lost)):
+            found.add(name)
+    return found
 
 
 def _retry(record: RunRecord, request: RetryTasks, now: datetime) -> Iterator[Action]:

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from openbell.core.answers import answer
 from openbell.core.events import Action, Cancel, CloseRun, Skip, Stall, Start, Stop
-from openbell.core.gates import Scope, closed_gate, hopeless, slots
+from openbell.core.gates import Scope, closed_gate, hopeless, missed, slots
 from openbell.core.model import Step, TaskKey
 from openbell.core.resources import Pool, Usage, asks
 from openbell.core.state import Group, Live, RunRecord, State
@@ -93,7 +93,7 @@ def _endings(record: RunRecord, group: Group, now: datetime, *, tripped: bool) -
     if tripped:
         failed = record.count(TaskState.FAILED)
         yield Cancel(now, record.id, group.step.name, f"max_failures reached ({failed} failed)")
-    elif reason := hopeless(record, group):
+    elif reason := hopeless(record, group) or missed(group, now):
         yield Skip(now, record.id, group.step.name, reason)
 
 
@@ -154,6 +154,8 @@ def _moments(state: State, record: RunRecord, now: datetime) -> Iterator[datetim
     for group in record.groups.values():
         if (due := group.next_due()) and not record.paused:
             yield due  # one that is past waits for a gate or a slot: news, not time, will free it
+        if group.waiting:
+            yield from (at for opening in group.step.openings for at in opening if at is not None)
         if group.step.window and (group.waiting or group.live):
             yield is_open(group.step.window, now)[1]
         for live in group.live.values() if _timed(state, group.step) else ():

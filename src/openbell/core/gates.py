@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
-from openbell.core.model import Need, NeedMode
+from openbell.core.model import Late, Need, NeedMode, Opening
 from openbell.core.resources import Pool, Usage
 from openbell.core.state import Group, RunRecord, State
 from openbell.core.states import TaskState
@@ -108,6 +108,33 @@ def window(scope: Scope) -> Blocker | None:
     return Blocker("window", f"outside its window {daily.start:%H:%M}-{daily.stop:%H:%M} {daily.tz}", until)
 
 
+def market(scope: Scope) -> Blocker | None:
+    """The time of the step in the day of the run's own session has come."""
+    openings = scope.group.step.openings
+    if not openings or any(_open(opening, scope.now) for opening in openings):
+        return None
+    if reason := missed(scope.group, scope.now):
+        return Blocker("market", reason)
+    coming = next((opening.start for opening in openings if opening.start > scope.now), None)
+    if coming is None:  # late, and may be
+        return None
+    session = scope.record.run.pipeline.sessions.get("session", "")
+    return Blocker("market", f"its time in the session {session} has not come", coming)
+
+
+def _open(opening: Opening, now: datetime) -> bool:
+    return opening.start <= now and (opening.end is None or now < opening.end)
+
+
+def missed(group: Group, now: datetime) -> str:
+    """Why a step that must not be late can never start, or an empty text."""
+    openings = group.step.openings
+    if group.step.late is Late.RUN or not openings:
+        return ""
+    last = openings[-1].end
+    return f"too late: its time was over at {last:%Y-%m-%d %H:%M:%S} UTC" if last and last <= now else ""
+
+
 def slots(scope: Scope) -> Blocker | None:
     """There is a free slot, and enough of every pool."""
     lacking = scope.usage.short(scope.state, scope.record, scope.group.step)
@@ -119,7 +146,7 @@ def slots(scope: Scope) -> Blocker | None:
     )
 
 
-GATES: tuple[Callable[[Scope], Blocker | None], ...] = (brake, space, needs, window)
+GATES: tuple[Callable[[Scope], Blocker | None], ...] = (brake, space, needs, window, market)
 """In the order in which they are asked and shown. `slots` comes last: it is asked per task."""
 
 

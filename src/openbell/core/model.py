@@ -133,6 +133,22 @@ class Window:
     business_days: bool = True
 
 
+class Late(StrEnum):
+    """What becomes of a step whose time in its session's day has passed."""
+
+    RUN = "run"
+    """It runs all the same, on the data of its own session."""
+    SKIP = "skip"
+    """It is skipped, with that reason."""
+
+
+class Opening(NamedTuple):
+    """A stretch in which a step may start: from `start`, before `end`; without an end, from `start` on."""
+
+    start: datetime
+    end: datetime | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Replay:
     """History as if live: what the worker's replay clock and tape are set to."""
@@ -173,6 +189,9 @@ class Step:
     mode: Replay | Batch | None = None
     preload: tuple[str, ...] = ()
     window: Window | None = None
+    openings: tuple[Opening, ...] = ()
+    """Its times in the day of the run's own session, in order; empty: any time."""
+    late: Late = Late.RUN
     query_name: str = ""
     """Template of the name that remote queries and QUERY_NAME bear; empty: the attempt's id."""
 
@@ -199,6 +218,8 @@ class Pipeline:
     """Folder of each data namespace."""
     settings: Mapping[str, Mapping[str, Scalar]] = field(default_factory=dict)
     """Settings of executors, by executor; secrets in there stay `${VAR}` references."""
+    sessions: Mapping[str, str] = field(default_factory=dict)
+    """The session that this is bound to, as `session`, and those near it: `session-1`."""
     calendars: Mapping[str, str] = field(default_factory=dict)
     """Digest of each market whose sessions went into it."""
 

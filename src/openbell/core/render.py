@@ -10,9 +10,11 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 
 from openbell.core.matrix import Scalar, label
-from openbell.core.model import AttemptKey, Pipeline, Run, Step, TaskKey, run_name
+from openbell.core.model import AttemptKey, Command, Pipeline, Run, Step, TaskKey, run_name
 
-_FIELD = re.compile(r"\{\{|\}\}|\{(?P<name>[A-Za-z_][\w.-]*)(?::(?P<format>[^{}]*))?\}|[{}]")
+_FIELD = re.compile(r"\{\{|\}\}|\{(?P<name>[A-Za-z_][\w.+-]*)(?::(?P<format>[^{}]*))?\}|[{}]")
+
+_SESSION = re.compile(r"session(?:[+-]\d{1,3})?")
 
 _WIDEST = 1000  # characters of one field
 
@@ -38,6 +40,7 @@ def values(run_id: str, pipeline: Pipeline, step: Step, cell: int) -> dict[str, 
         "step": step.name,
         "cell": cell,
         "partition": 0,
+        **pipeline.sessions,
         **{f"params.{name}": value for name, value in pipeline.params.items()},
         **coordinates,
     }
@@ -71,6 +74,13 @@ def fields(template: str) -> Iterator[str]:
             raise ValueError(f"stray {match.group()!r} in {template!r}")
 
 
+def sessions_in(step: Step) -> set[str]:
+    """The sessions that the templates of a step name: `session`, `session-1`, `session+2`."""
+    words = (*step.work.argv, step.query_name) if isinstance(step.work, Command) else (step.query_name,)
+    names = (match["name"] for word in words for match in _FIELD.finditer(word))
+    return {name for name in names if name and _SESSION.fullmatch(name)}
+
+
 def _formatted(value: Scalar, form: str | None) -> str:
     if not form:
         return str(value)
@@ -91,6 +101,12 @@ def task_label(pipeline: Pipeline, task: TaskKey) -> str:
     if len(pipeline.steps) == 1 and cell:
         return cell
     return f"{task.step}: {cell}" if cell else task.step
+
+
+def command(pipeline: Pipeline) -> str:
+    """What somebody types to take a run of this definition up again."""
+    session = pipeline.sessions.get("session")
+    return f"openbell run {pipeline.source or pipeline.name}" + (f" --date {session}" if session else "")
 
 
 def query_name(run: Run, step: Step, key: AttemptKey) -> str:
@@ -115,5 +131,6 @@ def environment(run: Run, step: Step, key: AttemptKey) -> dict[str, str]:
         "NUM_WORKERS": str(partitions),
         "QUERY_NAME": query_name(run, step, key),
         "OPENBELL_RUN_ID": run.id,
+        "OPENBELL_SESSION": run.pipeline.sessions.get("session", ""),
         "OPENBELL_ATTEMPT": str(key),
     }

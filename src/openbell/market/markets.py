@@ -84,11 +84,20 @@ class Market:
 
     def moment(self, at: datetime) -> Moment:
         """State and label at an instant, since when, and until when."""
-        since, until, state, label = self._stretch(self._seconds(at))
+        since, until, state, label = self.span(at)
         closure = None
         if state is MarketState.HOLIDAY:
             closure = self.schedule.closure(at.astimezone(self.tz).date())
         return Moment(state, date.fromordinal(label), _utc(since), _utc(until), closure)
+
+    def span(self, at: datetime) -> Span:
+        """All of one lookup: since and until when (seconds since 1970), the state, the label as an ordinal.
+
+        `until` is the next change of state or label. Everything else is made of this.
+        """
+        if type(at) is datetime and at.tzinfo is UTC:
+            return self._timeline.at(at.timestamp())
+        return self._timeline.at(self._seconds(at))
 
     def next_transition(self, at: datetime) -> Transition:
         """The next change of state or label, strictly later. `OutOfBounds` after the last one."""
@@ -189,7 +198,7 @@ class Market:
         when the date has no session or the session has no break.
         """
         found = self.session_of(session)
-        match _state(state):
+        match state_of(state):
             case MarketState.SESSION:
                 return found.open, found.close
             case MarketState.BREAK if found.breaks:
@@ -232,14 +241,6 @@ class Market:
             )
         value = getattr(at, "value", None)  # pandas has nanoseconds, which its timestamp() rounds
         return value // 1_000_000_000 if isinstance(value, int) else at.timestamp()
-
-    def _stretch(self, seconds: float) -> Span:
-        """The whole stretch, over the borders of pieces."""
-        since, _, state, label = self._timeline.at(seconds)
-        while since > self._timeline.first and self._timeline.at(since - 1)[2:] == (state, label):
-            since = self._timeline.at(since - 1)[0]
-        following = next(self._timeline.edges(seconds), None)
-        return since, following.start if following else self._timeline.last, state, label
 
     def _first(self, found: Iterator[Transition], at: datetime) -> Transition:
         for transition in found:
@@ -380,7 +381,8 @@ def _duration(value: timedelta | str, what: str) -> timedelta:
     return value
 
 
-def _state(name: str | MarketState) -> MarketState:
+def state_of(name: str | MarketState) -> MarketState:
+    """The state of this name, in any case. Raises `MarketError`."""
     try:
         return MarketState(name)  # type: ignore[arg-type]  # names are members by another way
     except ValueError:

@@ -100,6 +100,8 @@ def edges(schedule: Schedule, windows: Windows, start: int, end: int) -> Iterato
         following = session_after(schedule, session.date)
         yield from _from_open_to_open(schedule, windows, session, following)
         session = following
+    if session is not None:
+        yield Edge(_seconds(session.open), MarketState.SESSION, session.date)
 
 
 def _before(schedule: Schedule, windows: Windows, first: Session) -> Iterator[Edge]:

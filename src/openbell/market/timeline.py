@@ -28,7 +28,9 @@ Span = tuple[float, float, MarketState, int]
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Parallel arrays, one entry an edge; `starts` (seconds) ends with the end of the piece."""
+    """Parallel arrays, one entry an edge, from the last one before the piece on; `starts` (seconds) has one
+    more, the first one after it.
+    """
 
     starts: array[int]
     states: bytes
@@ -46,7 +48,7 @@ class Timeline:
         self._cursor: Span = (0, 0, MarketState.HOLIDAY, 1)
 
     def at(self, seconds: float) -> Span:
-        """The stretch around an instant, cut at the borders of its piece. Raises `OutOfBounds`."""
+        """The stretch around an instant. Raises `OutOfBounds`."""
         cursor = self._cursor
         if cursor[0] <= seconds < cursor[1]:
             return cursor
@@ -86,12 +88,11 @@ class Timeline:
 
     def _compile(self, number: int) -> Piece:
         start, end = max(self.first, number << PIECE), min(self.last, (number + 1) << PIECE)
-        found = [
-            edge for edge in distinct(edges(self.schedule, self.windows, start, end)) if edge.start < end
-        ]
+        found = list(distinct(edges(self.schedule, self.windows, start, end)))
         first = max(0, bisect_right(found, start, key=lambda edge: edge.start) - 1)
-        inside = found[first:]
-        starts = array("q", (*(max(start, edge.start) for edge in inside), end))
+        inside = [edge for edge in found[first:] if edge.start < end]
+        after = next((edge.start for edge in found if edge.start >= end), self.last)
+        starts = array("q", (*(max(self.first, edge.start) for edge in inside), min(after, self.last)))
         labels = array("q", (edge.label.toordinal() for edge in inside))
         return Piece(starts, bytes(edge.state for edge in inside), labels)
 

@@ -21,8 +21,8 @@ from openbell.engine.points import set_hook
 from openbell.errors import StoreError
 from openbell.sim import laws
 from openbell.sim.faults import Crash, FlakyStore, crasher
-from openbell.sim.scenario import MEMORY, Scenario, scenario
-from openbell.sim.world import START, Broken, SimExecutor, World
+from openbell.sim.scenario import MEMORY, START, Scenario, scenario
+from openbell.sim.world import Broken, SimExecutor, World
 
 _TURNS = 12_000  # more than any world needs: a livelock shows here
 _UNREST = timedelta(minutes=20)  # faults strike for so long

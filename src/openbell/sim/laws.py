@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from openbell.core.decide import decide
 from openbell.core.events import Event, Exited, Led, Lost, Refused, Reopen, Requested, Start, Stop
 from openbell.core.evolve import evolve
-from openbell.core.model import AttemptKey, NeedMode, Step, TaskKey
+from openbell.core.model import AttemptKey, Late, NeedMode, Step, TaskKey
 from openbell.core.requests import CancelTasks
 from openbell.core.state import Limits, Live, RunRecord, State
 from openbell.core.states import FailureKind, StopReason, TaskState
@@ -49,6 +49,8 @@ class Watch:
             raise Broken(f"{event.task} was tried again before its time")
         if step.window and not is_open(step.window, event.at)[0]:
             raise Broken(f"{event.task} was started outside its window")
+        if step.openings and not _in_time(step, event.at):
+            raise Broken(f"{event.task} was started outside its time in the session's day")
         for need in step.needs:
             if not _met(need.mode, record, record.run.pipeline.step(need.step)):
                 raise Broken(f"{event.task} was started before {need.step} had come to {need.mode}")
@@ -91,6 +93,12 @@ class Watch:
         )
         if memory > MEMORY and memory_users > 1:
             raise Broken(f"{memory} units of memory taken of {MEMORY}")
+
+
+def _in_time(step: Step, at: datetime) -> bool:
+    """Inside of one of its stretches, or after all of them where it may be late."""
+    inside = any(start <= at and (end is None or at < end) for start, end in step.openings)
+    return inside or (step.late is Late.RUN and all(start <= at for start, _ in step.openings))
 
 
 def _met(mode: NeedMode, record: RunRecord, upstream: Step) -> bool:

@@ -164,16 +164,22 @@ def _late(*args: Any) -> datetime | None:
 _original_wake = decide._wake_at
 
 
+def _gates_but(one: object) -> tuple[object, ...]:
+    return tuple(gate for gate in gates.GATES if gate is not one)
+
+
 MUTANTS: tuple[Mutant, ...] = (
-    Mutant("needs are not waited for", gates, "GATES", (gates.brake, gates.space, gates.window)),
+    Mutant("needs are not waited for", gates, "GATES", _gates_but(gates.needs)),
     Mutant("`some` lets pass without a success", gates, "fate", _some_is_done),
     Mutant("a hopeless step waits for ever", decide, "hopeless", lambda *_: ""),
     Mutant("slots are overbooked", Usage, "short", lambda *_: []),
     Mutant("memory is not counted", resources, "asks", _slots_only),
     Mutant("the run's concurrency is not counted", resources, "asks", _no_concurrency),
-    Mutant("a paused run starts tasks", gates, "GATES", (gates.space, gates.needs, gates.window)),
+    Mutant("a paused run starts tasks", gates, "GATES", _gates_but(gates.brake)),
     Mutant("max_failures is ignored", RunRecord, "tripped", property(lambda _: False)),
-    Mutant("windows are ignored", gates, "GATES", (gates.brake, gates.space, gates.needs)),
+    Mutant("windows are ignored", gates, "GATES", _gates_but(gates.window)),
+    Mutant("the time in the session's day is ignored", gates, "GATES", _gates_but(gates.market)),
+    Mutant("what is late waits for ever", decide, "missed", lambda *_: ""),
     Mutant("a late report counts for the next attempt", State, "live", _any_live),
     Mutant("retries without a bound", evolve, "judge", _always_retry),
     Mutant("retries are forgotten", evolve, "judge", _never_retry),

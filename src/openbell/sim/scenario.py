@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from random import Random
 
 from openbell.core.matrix import Axis, Matrix
-from openbell.core.model import Command, Demand, Need, NeedMode, Pipeline, Priority, Retry, Step, Window
+from openbell.core.model import (
+    Command,
+    Demand,
+    Late,
+    Need,
+    NeedMode,
+    Opening,
+    Pipeline,
+    Priority,
+    Retry,
+    Step,
+    Window,
+)
 from openbell.core.states import FailureKind
+
+START = datetime(2024, 3, 8, 14, 0, tzinfo=UTC)
+"""A Friday morning in New York; the clocks go forward there on the Sunday."""
 
 MEMORY = 8.0
 """Size of the pool `memory` in every world (units, not bytes)."""
@@ -82,6 +97,10 @@ def _step(rng: Random, name: str, before: list[str]) -> Step:
     )
     if rng.random() < 0.05:
         step = replace(step, window=Window(time(9, 30), time(16), "America/New_York", "XNYS"))
+    if rng.random() < 0.1:
+        start = START + timedelta(seconds=rng.choice((-60, 0, 30, 90)))
+        end = rng.choice((None, start + timedelta(seconds=rng.choice((20, 60, 120)))))
+        step = replace(step, openings=(Opening(start, end),), late=rng.choice(list(Late)))
     return step
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from random import Random
 
@@ -15,10 +15,7 @@ from openbell.core.model import AttemptKey
 from openbell.core.state import Capacity
 from openbell.core.states import StopReason
 from openbell.executors.protocol import Brief, Orphan, Report
-from openbell.sim.scenario import Scenario
-
-START = datetime(2024, 3, 8, 14, 0, tzinfo=UTC)
-"""A Friday morning in New York; the clocks go forward there on the Sunday."""
+from openbell.sim.scenario import START, Scenario
 
 
 class Broken(AssertionError):

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from datetime import date as day
 from typing import Any
 
 
@@ -18,7 +19,7 @@ class Context:
     name: str
     """The pipeline's name (SIMULATION_NAME)."""
     date: date | None
-    """The session date, where the task has one."""
+    """The date of the task, where its step has an axis of dates."""
     partition: int
     num_partitions: int
     attempt: int
@@ -31,6 +32,8 @@ class Context:
     """What an earlier attempt of this task has saved last; None when there is nothing."""
     mode: Mapping[str, Any] = field(default_factory=dict)
     """Replay or batch settings: `kind`, `speed`, `start` ...; empty for neither."""
+    session: day | None = None
+    """The session that the run is bound to, where it is."""
 
 
 def context(environ: Mapping[str, str] | None = None) -> Context:
@@ -42,6 +45,7 @@ def context(environ: Mapping[str, str] | None = None) -> Context:
     return Context(
         name=env.get("SIMULATION_NAME", ""),
         date=_read(env, date.fromisoformat, "SIMULATION_DATE"),
+        session=_read(env, date.fromisoformat, "OPENBELL_SESSION"),
         partition=_read(env, int, "PARTITION_ID", "WORKER_ID") or 0,
         num_partitions=_read(env, int, "NUM_PARTITIONS", "NUM_WORKERS") or 1,
         attempt=_read(env, _number_of_attempt, "OPENBELL_ATTEMPT") or 1,

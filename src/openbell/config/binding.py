@@ -1,0 +1,120 @@
+"""Binds a pipeline to a session: points of its day become instants, `{session-1}` becomes a date.
+
+A bound pipeline needs no calendar any more. Its gates compare instants, it means the same after a
+reload, and a run that is late still works on its own session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date, datetime
+
+from openbell.config.document import Path as Place
+from openbell.config.draft import Draft
+from openbell.config.shapes import BetweenShape, When
+from openbell.core.model import Opening, Pipeline, Step
+from openbell.core.render import sessions_in
+from openbell.errors import MarketError
+from openbell.market import Market
+from openbell.market.markets import state_of
+from openbell.market.points import point, stretches
+
+
+def bind(
+    draft: Draft, pipeline: Pipeline, dates: tuple[date, date] | None, now: datetime | None
+) -> Pipeline | None:
+    """The pipeline bound to its session; None for one that does not live in sessions.
+
+    `dates`: what was asked for. `now`: when nothing was. What is wrong goes into the draft's findings.
+    """
+    asked = {name for step in pipeline for name in sessions_in(step)}
+    if not draft.whens and not asked:
+        return None
+    if pipeline.market is None:
+        _no_market(draft, pipeline)
+        return pipeline
+    market = draft.market(pipeline.market, ("market",))
+    session = _session(draft, market, dates, now) if market else None
+    if market is None or session is None:
+        return pipeline
+    try:
+        sessions = {name: _near(market, session, name).isoformat() for name in sorted({"session", *asked})}
+    except MarketError as error:
+        draft.fault("OB128", error.message, ("market",), error.hint)
+        return pipeline
+    steps = tuple(_opened(draft, step, market, session) for step in pipeline)
+    return replace(pipeline, steps=steps, sessions=sessions)
+
+
+def _no_market(draft: Draft, pipeline: Pipeline) -> None:
+    if draft.meant((), "market"):
+        return
+    for step in pipeline:
+        if step.name in draft.whens:
+            place: Place = ("steps", step.name, "when")
+            draft.fault("OB128", "`when` has no market", place, "name one: `market: XNYS`", key=True)
+
+
+def _session(
+    draft: Draft, market: Market, dates: tuple[date, date] | None, now: datetime | None
+) -> date | None:
+    """The session that was asked for, or that of now."""
+    try:
+        if dates is None:
+            return market.session(now) if now is not None else market.prev_session(market.valid_until).date
+        if dates[0] != dates[1]:
+            raise MarketError("this pipeline runs for one session at a time", hint="`--date` names it")
+        if (closure := market.closure(dates[0])) is not None:
+            following = market.next_session(dates[0]).date
+            raise MarketError(
+                f"{market.name} has no session on {dates[0]} ({closure})",
+                hint=f"the next one is that of {following}",
+            )
+        return dates[0]
+    except MarketError as error:
+        draft.fault("OB128", error.message, ("market",), error.hint)
+        return None
+
+
+def _near(market: Market, session: date, name: str) -> date:
+    """`session-1`, `session+2`: so many sessions away."""
+    away = int(name.removeprefix("session") or 0)
+    for _ in range(abs(away)):
+        session = (market.next_session if away > 0 else market.prev_session)(session).date
+    return session
+
+
+def _opened(draft: Draft, step: Step, market: Market, session: date) -> Step:
+    when = draft.whens.get(step.name)
+    if when is None:
+        return step
+    place: Place = ("steps", step.name, "when")
+    try:
+        openings = tuple(sorted(_openings(market, session, when)))
+    except MarketError as error:
+        draft.fault("OB128", error.message, place, error.hint)
+        return step
+    if not openings:
+        never = not any(state_of(name) in market.possible() for name in _states(when))
+        told = f"{market.name} is never in the state {' or '.join(_states(when))}"
+        if not never:
+            told = f"the session {session} of {market.name} has no {' or '.join(_states(when))}"
+        draft.fault("OB128", told, place)
+    return replace(step, openings=openings)
+
+
+def _states(when: When) -> list[str]:
+    return when if isinstance(when, list) else [when] if isinstance(when, str) else []
+
+
+def _openings(market: Market, session: date, when: When) -> Iterator[Opening]:
+    if not isinstance(when, BetweenShape):
+        for name in _states(when):
+            yield from (Opening(*stretch) for stretch in stretches(market, session, state_of(name)))
+        return
+    start = point(when.after).at(market, session)
+    end = point(when.until).at(market, session) if when.until else None
+    if end is not None and end <= start:
+        raise MarketError(f"`until: {when.until}` is not after `after: {when.after}` on {session}")
+    yield Opening(start, end)
