@@ -50,3 +50,82 @@ def test_a_run_before_its_time_waits_and_says_until_when(desk: Desk) -> None:
     interrupt(process)
     assert finish(process).code == 130
     assert "--date 20" in desk.run("status").out, "to resume this session, and not that of tomorrow"
+
+
+# ── backfill ─────────────────────────────────────────────────────────────────────────────────────
+
+CARRY = """name: carry
+market: XNYS
+steps:
+  book: {run: [sh, -c, 'echo {session-1} {session} >> ran; test {session} != 2024-07-03 || test -e fixed']}
+"""
+
+
+def test_a_backfill_runs_each_session_in_order_and_again_only_what_is_missing(desk: Desk) -> None:
+    desk.write("carry.yaml", CARRY)
+    first = desk.run("backfill", "carry.yaml", "2024-07-01:2024-07-08")
+    assert first.code == 2, "one of them has failed, and the others have run"
+    assert [line.split()[1] for line in desk.lines("ran")] == [
+        "2024-07-01",
+        "2024-07-02",
+        "2024-07-03",
+        "2024-07-05",
+        "2024-07-08",
+    ]
+    assert desk.lines("ran")[3] == "2024-07-03 2024-07-05", "the session before is the one before the holiday"
+    assert [line.split()[2] for line in first.out.splitlines()[:5]] == [
+        "succeeded",
+        "succeeded",
+        "failed",
+        "succeeded",
+        "succeeded",
+    ]
+    desk.write("fixed", "")
+    again = desk.run("backfill", "carry.yaml", "2024-07-01:2024-07-08", "-o", "json")
+    assert again.code == 0
+    assert [json.loads(line)["state"] for line in again.out.splitlines()] == ["succeeded"] * 5
+    assert len(desk.lines("ran")) == 6
+
+
+def test_a_preview_of_a_backfill(desk: Desk) -> None:
+    desk.write("carry.yaml", CARRY)
+    shown = desk.run("backfill", "carry.yaml", "2024-07-01:2024-07-08", "--dry-run")
+    assert "carry: 5 sessions of XNYS, 2024-07-01 to 2024-07-08, 5 tasks" in shown.out
+    assert "2024-07-04  Independence Day" in shown.out
+    told = json.loads(
+        desk.run("backfill", "carry.yaml", "2024-07-01:2024-07-08", "--dry-run", "-o", "json").out
+    )
+    assert (len(told["sessions"]), len(told["left_out"])) == (5, 3)
+    assert not (desk.folder / ".openbell").exists()
+
+
+def test_a_signal_ends_a_backfill_after_what_runs(desk: Desk) -> None:
+    desk.write("slow.yaml", CARRY.replace("echo", "sleep 1; echo").replace("carry", "slow"))
+    process = desk.begin("backfill", "slow.yaml", "2024-07-01:2024-07-08")
+    desk.until(lambda: len(desk.lines("ran")) == 1)
+    interrupt(process)
+    outcome = finish(process)
+    assert outcome.code == 130
+    assert "left: the same command goes on with 2024-07-0" in outcome.err
+    assert len(desk.lines("ran")) <= 2
+
+
+def test_sessions_that_have_not_begun_are_left_for_later(desk: Desk) -> None:
+    desk.write("carry.yaml", CARRY.replace("XNYS", "24/7"))
+    done = desk.run("backfill", "carry.yaml", "2026-11-20:2027-12-31", "--dry-run", "-o", "json")
+    assert json.loads(done.out)["sessions"][-1] < "2027-12-31"
+
+
+def test_what_cannot_be_backfilled(desk: Desk) -> None:
+    desk.write("carry.yaml", CARRY)
+    desk.write("sweep.yaml", "name: s\nsteps: {w: {run: 'true'}}")
+    cases = {
+        ("sweep.yaml", "2024-07-01:2024-07-08"): "does not live in sessions",
+        ("carry.yaml", "2024-07-04"): "has no session from 2024-07-04 to 2024-07-04 (Independence Day)",
+        ("carry.yaml", "2027-07-01:2027-07-08"): "is the latest that has begun",
+        ("carry.yaml", "soon"): "takes A:B",
+    }
+    for words, told in cases.items():
+        done = desk.run("backfill", *words)
+        assert done.code == 64, words
+        assert told in done.err

@@ -10,7 +10,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 from uuid import uuid4
 
@@ -99,9 +99,13 @@ class Conductor:
         try:
             while True:
                 if lead.take(self.clock.now()):
-                    return await _Leading(self, request_id, lead).run()
-                if (ending := await self._follow(request_id)) is not None:
-                    return ending
+                    ending = await _Leading(self, request_id, lead).run()
+                elif (found := await self._follow(request_id)) is not None:
+                    ending = found
+                else:
+                    continue
+                await asyncio.sleep(0)  # a signal of the last moment is heard as well
+                return replace(ending, signal=next(iter(self.signals), 0))
         finally:
             self.view.close()
             lead.release()
@@ -124,7 +128,7 @@ class Conductor:
             answer = self.store.answer(request_id)
             if self.signals:
                 record = self.store.run(answer.run) if answer and answer.run else None
-                return Ending(answer, record, self.signals[0], detached=True)
+                return Ending(answer, record, detached=True)
             if answer is not None and (not answer.accepted or answer.run is None):
                 return Ending(answer, None)
             pause = _FOLLOW
@@ -191,7 +195,7 @@ class _Leading:
             for executor in executors.values():
                 executor.close()
             doorbell.close()
-        return Ending(self._answer, self._record, next(iter(conductor.signals), 0))
+        return Ending(self._answer, self._record)
 
     def _resume_what_was_handed_over(self) -> None:
         """A follower takes over: its request is answered already, its run waits to be asked for."""

@@ -1,0 +1,177 @@
+"""`openbell backfill`: one run for each session of a range, one after the other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import click
+
+from openbell.cli.choosing import check_executors, load_for, parse_dates, parse_values
+from openbell.cli.options import LINES
+from openbell.cli.setting import Setting, origin
+from openbell.cli.words import plural, seconds
+from openbell.config.load import Loaded, Overrides
+from openbell.core.events import Answer, Event
+from openbell.core.model import EXECUTORS
+from openbell.core.requests import Submit
+from openbell.core.state import RunRecord, State
+from openbell.core.states import TaskState
+from openbell.engine.leader import Holder
+from openbell.errors import ExitCode, UsageError
+from openbell.market import Closure, Market, resolve
+
+_COLOURS = {"succeeded": "green", "partial": "yellow", "failed": "red", "cancelled": "red"}
+
+
+@click.command()
+@click.argument("pipeline")
+@click.argument("dates")
+@click.option("--on", type=click.Choice(EXECUTORS), help="Where the tasks run.")
+@click.option("--set", "values", multiple=True, metavar="KEY=VALUE", help="Set a key of the file.")
+@click.option("--dry-run", is_flag=True, help="Show the sessions and leave.")
+@LINES
+def backfill(
+    pipeline: str, dates: str, on: str | None, values: tuple[str, ...], dry_run: bool, output: str
+) -> int:
+    """Run a pipeline for each session from A to B (DATES is A:B), in order, one run each.
+
+    The pipeline has to live in sessions: by `when`, or by `{session}` in its commands. The same command
+    again runs only what is missing. Closed dates have no session, and sessions that have not begun are
+    left for later.
+    """
+    place = Path(pipeline) if Path(pipeline).exists() else Path.cwd()
+    setting = Setting.of(place)
+    work = _Backfill(setting, pipeline, on, parse_values(values), output)
+    first, last = parse_dates(dates) or (date.min, date.min)
+    market = work.market()
+    chosen, closures = _sessions(setting, market, first, last)
+    if dry_run:
+        work.preview(market, chosen, closures)
+        return ExitCode.OK
+    return work.run(chosen)
+
+
+def _sessions(setting: Setting, market: Market, first: date, last: date) -> tuple[list[date], list[Closure]]:
+    """The sessions that have begun, and the closed dates between. Raises `UsageError` without any."""
+    begun = market.session(setting.clock.now())
+    chosen, closures = market.dates(first, min(last, begun)), market.closures(first, min(last, begun))
+    if not chosen:
+        why = f" ({closures[0]})" if closures else f": {begun} is the latest that has begun"
+        raise UsageError(
+            f"{market.name} has no session from {first} to {last}{why}",
+            hint="`openbell calendars show` lists a year",
+        )
+    return chosen, closures
+
+
+@dataclass(frozen=True, slots=True)
+class _Backfill:
+    setting: Setting
+    wanted: str
+    on: str | None
+    values: tuple[tuple[str, str], ...]
+    output: str
+
+    def load(self, session: date | None, *, starting: bool) -> Loaded:
+        """The pipeline, bound to this session; to that of now without one."""
+        dates = (session, session) if session else None
+        overrides = Overrides(self.on, dates, self.setting.clock.now(), None, self.values)
+        return load_for(self.setting, self.wanted, overrides, starting=starting)
+
+    def market(self) -> Market:
+        """The market whose sessions these are. Raises `UsageError` for a pipeline without sessions."""
+        found = self.load(None, starting=False).pipeline
+        if not found.sessions or found.market is None:
+            raise UsageError(
+                f"{found.shown} does not live in sessions: no step has `when`, no command `{{session}}`",
+                hint="`openbell run FILE --dates A:B` runs a sweep over dates",
+            )
+        return resolve(found.market, self.setting.project.markets)
+
+    def preview(self, market: Market, sessions: Sequence[date], closures: Sequence[Closure]) -> None:
+        """What would run, and which dates would not, and why."""
+        loaded = self.load(sessions[0], starting=False)
+        tasks, name = loaded.pipeline.size * len(sessions), loaded.pipeline.shown
+        if self.output == "json":
+            left_out = [{"date": f"{one.date}", "reason": f"{one}", "kind": one.kind} for one in closures]
+            told = {"pipeline": name, "market": market.name, "tasks": tasks, "left_out": left_out}
+            click.echo(json.dumps(told | {"sessions": [f"{day}" for day in sessions]}, ensure_ascii=False))
+            return
+        closed = [closure for closure in closures if closure.kind != "weekend"]
+        weekends = plural(len(closures) - len(closed), "weekend day")
+        click.secho(f"{name}: {plural(len(sessions), 'session')} of {market.name}", bold=True, nl=False)
+        click.echo(f", {sessions[0]} to {sessions[-1]}, {plural(tasks, 'task')}")
+        click.echo(f"  left out: {weekends}, {plural(len(closed), 'closed weekday')}")
+        for closure in closed:
+            click.echo(f"    {closure.date}  {closure}")
+
+    def run(self, sessions: Sequence[date]) -> int:
+        """One run after the other. A failed one does not keep the next from starting; a signal does."""
+        code, finished = 0, 0
+        for session, found in self._runs(sessions):
+            finished += found in range(ExitCode.BOTH_FAILED + 1)
+            if found > ExitCode.BOTH_FAILED:
+                left = [day for day in sessions if day >= session]
+                told = f"{plural(len(left), 'session')} left: the same command goes on with {session}"
+                click.echo(told, err=True)
+                return found
+            code |= found
+        if self.output == "text":
+            click.echo(f"\n{plural(finished, 'session')} done")
+        return code
+
+    def _runs(self, sessions: Sequence[date]) -> Iterator[tuple[date, int]]:
+        from openbell.cli.carry import accepted, carry_out
+        from openbell.core.summary import exit_code
+
+        store = self.setting.store()
+        for session in sessions:
+            loaded = self.load(session, starting=True)
+            check_executors(loaded)
+            request = Submit(pipeline=loaded.pipeline, digest=loaded.digest, origin=origin())
+            ending = accepted(carry_out(self.setting, store, request, _Quiet()))
+            if ending.record is None:
+                yield session, ExitCode.INTERRUPTED
+                return
+            code = int(exit_code(ending.record))
+            self._show(session, ending.record, code)
+            yield session, ExitCode.INTERRUPTED if ending.signal or ending.detached else code
+
+    def _show(self, session: date, record: RunRecord, code: int) -> None:
+        state = record.state.value
+        counts = {one.name.lower(): count for one in TaskState if (count := record.count(one))}
+        if self.output == "json":
+            told = {"session": f"{session}", "run": record.id, "state": state, "code": code, "counts": counts}
+            click.echo(json.dumps(told))
+            return
+        click.echo(f"{session}  {record.id:<20} ", nl=False)
+        click.secho(f"{state:<10}", fg=_COLOURS.get(state), nl=False)
+        took = seconds(record.last_end - record.run.opened_at) if record.outcome else ""
+        click.echo(f" {', '.join(f'{count} {name}' for name, count in counts.items())}  {took}")
+
+
+class _Quiet:
+    """Shows nothing of a run: its line comes when it has ended."""
+
+    def opened(self, record: RunRecord, answer: Answer) -> None:
+        pass
+
+    def see(self, events: Sequence[Event], state: State) -> None:
+        pass
+
+    def look(self, record: RunRecord) -> None:
+        pass
+
+    def follows(self, leader: Holder) -> None:
+        click.echo(f"Handed over to {leader}", err=True)
+
+    def signalled(self, record: RunRecord, count: int) -> None:
+        told = "Draining" if count == 1 else "Ending"
+        click.echo(f"{told} {record.id}: {record.live} running", err=True)
+
+    def close(self) -> None:
+        pass
