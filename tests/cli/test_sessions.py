@@ -129,3 +129,19 @@ def test_what_cannot_be_backfilled(desk: Desk) -> None:
         done = desk.run("backfill", *words)
         assert done.code == 64, words
         assert told in done.err
+
+
+# ── graph ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_pipeline_and_a_run_are_drawn(desk: Desk) -> None:
+    desk.write("night.yaml", NIGHT)
+    drawn = desk.run("graph", "night.yaml", "--date", "2024-07-03")
+    assert drawn.out.splitlines()[0].split() == ["1", "ingest", "13:00", "to", "15:00", "EDT"]
+    assert "<- ingest" in drawn.out
+    assert desk.run("graph", "night.yaml", "--format", "svg", "--file", "g.svg").out == "g.svg\n"
+    assert (desk.folder / "g.svg").read_text().startswith("<svg")
+    desk.run("run", "night.yaml", "--date", "2024-07-03")
+    assert "1 succeeded" in desk.run("graph", "night/1").out
+    missing = desk.run("graph", "nihgt.yaml")
+    assert (missing.code, "did you mean `night.yaml`?" in missing.err) == (64, True)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openbell.core.graph import Cycle, dependants, topological
+from openbell.core.graph import Cycle, dependants, layers, topological
 from openbell.core.model import Need, Step
 from tests.builders import step
 
@@ -46,3 +46,8 @@ def test_dependants_are_found_through_others() -> None:
     graph = steps(a="", b="a", c="b", d="", e="d c")
     assert dependants(graph, "a") == ["b", "c", "e"]
     assert dependants(graph, "e") == []
+
+
+def test_layers_put_each_step_below_what_it_needs() -> None:
+    steps = [step("a"), step("b", needs=(Need("a"),)), step("c"), step("d", needs=(Need("b"), Need("c")))]
+    assert layers(steps) == [["a", "c"], ["b"], ["d"]]

@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import reduce
+from operator import or_
 from pathlib import Path
 
 import click
@@ -111,20 +113,25 @@ class _Backfill:
 
     def run(self, sessions: Sequence[date]) -> int:
         """One run after the other. A failed one does not keep the next from starting; a signal does."""
-        code, finished = 0, 0
-        for session, found in self._runs(sessions):
-            finished += found in range(ExitCode.BOTH_FAILED + 1)
-            if found > ExitCode.BOTH_FAILED:
-                left = [day for day in sessions if day >= session]
-                told = f"{plural(len(left), 'session')} left: the same command goes on with {session}"
-                click.echo(told, err=True)
-                return found
-            code |= found
-        if self.output == "text":
-            click.echo(f"\n{plural(finished, 'session')} done")
-        return code
+        codes: list[int] = []
+        interrupted = False
+        try:
+            for code, goes_on in self._runs(sessions):
+                codes.append(code)
+                interrupted = not goes_on
+        except KeyboardInterrupt:  # between two runs
+            interrupted = True
+        done = len(codes) - (codes[-1:] == [ExitCode.INTERRUPTED])
+        left = sessions[done:]
+        if interrupted and left:
+            told = f"{plural(len(left), 'session')} left: the same command goes on with {left[0]}"
+            click.echo(told, err=True)
+        elif self.output == "text":
+            click.echo(f"\n{plural(done, 'session')} done")
+        return ExitCode.INTERRUPTED if interrupted else reduce(or_, codes, 0)
 
-    def _runs(self, sessions: Sequence[date]) -> Iterator[tuple[date, int]]:
+    def _runs(self, sessions: Sequence[date]) -> Iterator[tuple[int, bool]]:
+        """The exit code of each run, and whether the next one may follow."""
         from openbell.cli.carry import accepted, carry_out
         from openbell.core.summary import exit_code
 
@@ -134,12 +141,13 @@ class _Backfill:
             check_executors(loaded)
             request = Submit(pipeline=loaded.pipeline, digest=loaded.digest, origin=origin())
             ending = accepted(carry_out(self.setting, store, request, _Quiet()))
-            if ending.record is None:
-                yield session, ExitCode.INTERRUPTED
+            code = ExitCode.INTERRUPTED if ending.record is None else exit_code(ending.record)
+            if ending.record is not None:
+                self._show(session, ending.record, code)
+            goes_on = not (ending.signal or ending.detached or code is ExitCode.INTERRUPTED)
+            yield code, goes_on
+            if not goes_on:
                 return
-            code = int(exit_code(ending.record))
-            self._show(session, ending.record, code)
-            yield session, ExitCode.INTERRUPTED if ending.signal or ending.detached else code
 
     def _show(self, session: date, record: RunRecord, code: int) -> None:
         state = record.state.value

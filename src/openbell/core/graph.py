@@ -36,6 +36,15 @@ def topological(steps: Iterable[Step]) -> list[str]:
     return found
 
 
+def layers(steps: Sequence[Step]) -> list[list[str]]:
+    """Step names by depth: each one below everything that it needs, as high as it can be."""
+    needed = {step.name: [need.step for need in step.needs] for step in steps}
+    depth: dict[str, int] = {}
+    for name in topological(steps):
+        depth[name] = 1 + max((depth[other] for other in needed[name]), default=-1)
+    return [[name for name in depth if depth[name] == level] for level in range(1 + max(depth.values()))]
+
+
 def dependants(steps: Sequence[Step], name: str) -> list[str]:
     """Names of all steps that wait for `name`, directly or through others, in the order they can run."""
     needed = {step.name: {need.step for need in step.needs} for step in steps}

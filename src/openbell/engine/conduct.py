@@ -31,6 +31,7 @@ from openbell.store.protocol import Store
 
 _FOLLOW = 0.2  # seconds between a follower's looks at the store, at least
 _FLOOR = 64 << 20  # free bytes below which nothing starts
+_ROUNDS = 3  # of the loop, from a byte in its pipe to the call of a handler
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -104,7 +105,8 @@ class Conductor:
                     ending = found
                 else:
                     continue
-                await asyncio.sleep(0)  # a signal of the last moment is heard as well
+                for _ in range(_ROUNDS):  # a signal of the last moment is heard as well
+                    await asyncio.sleep(0)
                 return replace(ending, signal=next(iter(self.signals), 0))
         finally:
             self.view.close()

@@ -1,0 +1,58 @@
+"""`openbell graph`: the steps of a pipeline, or of a run, and what each waits for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from openbell.cli.choosing import load_for, parse_dates
+from openbell.cli.options import PROJECT
+from openbell.cli.setting import Setting
+from openbell.cli.targets import find
+from openbell.config.load import Overrides
+from openbell.core.model import Pipeline
+from openbell.core.state import RunRecord
+from openbell.errors import NotFound, OpenbellError
+
+_FORMATS = ("ascii", "mermaid", "dot", "svg")
+
+
+@click.command()
+@click.argument("target")
+@click.option("--format", "form", type=click.Choice(_FORMATS), default="ascii", help="Default: ascii.")
+@click.option("--file", type=click.Path(dir_okay=False), help="Write to this file instead of stdout.")
+@click.option("--date", help="The session that the pipeline is bound to.")
+@PROJECT
+def graph(target: str, form: str, file: str | None, date: str | None, project: str) -> None:
+    """Draw a pipeline: its layers, the times of its steps, what they need.
+
+    TARGET is a file, the name of a pipeline, or a run such as `nightly/3`, which is drawn with its states.
+    """
+    from openbell.report.diagram import FORMATS
+
+    text = FORMATS[form](*_drawn(target, date, project))
+    if file is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        Path(file).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise OpenbellError(f"cannot write {file}: {error.strerror}") from None
+    click.echo(file)
+
+
+def _drawn(target: str, date: str | None, project: str) -> tuple[Pipeline, RunRecord | None]:
+    """A file as it is now, or a run as it was compiled."""
+    setting = Setting.of(Path(target) if Path(target).exists() else Path(project))
+    try:
+        overrides = Overrides(dates=parse_dates(date), now=setting.clock.now())
+        return load_for(setting, target, overrides, starting=False).pipeline, None
+    except NotFound as error:
+        if Path(target).suffix:
+            raise
+        try:
+            record = find(setting.past(), target).record
+        except NotFound:
+            raise error from None
+        return record.run.pipeline, record
