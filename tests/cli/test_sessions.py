@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 from tests.cli.conftest import Desk, finish, interrupt
 
@@ -50,6 +51,21 @@ def test_a_run_before_its_time_waits_and_says_until_when(desk: Desk) -> None:
     interrupt(process)
     assert finish(process).code == 130
     assert "--date 20" in desk.run("status").out, "to resume this session, and not that of tomorrow"
+
+
+def test_what_still_runs_at_its_end_is_stopped(desk: Desk) -> None:
+    """A market that opens anew at each midnight: the point is some seconds from now, whenever that is."""
+    now = datetime.now(UTC)
+    seconds = (now - now.replace(hour=0, minute=0, second=0, microsecond=0)).seconds + 3
+    desk.write(
+        "long.yaml",
+        "name: long\nmarket: 24/7\nsteps:\n"
+        f"  slow: {{run: [sleep, '60'], stop_at: open+{seconds}s}}\n"
+        "  after: {run: 'true', needs: {slow: done}}\n",
+    )
+    done = desk.run("run", "long.yaml")
+    assert "1 succeeded, 1 cancelled" in done.out
+    assert desk.run("runs", "show", "long/1/slow").out.count("window") >= 1
 
 
 # ── backfill ─────────────────────────────────────────────────────────────────────────────────────

@@ -50,6 +50,12 @@ def test_without_a_date_it_is_the_session_of_now(folder: Folder, now: datetime, 
     assert folder.load(NIGHT, overrides=of(None, now)).pipeline.sessions["session"] == session
 
 
+def test_a_step_ends_by_a_point(folder: Folder) -> None:
+    text = "name: n\nmarket: XNYS\nsteps: {a: {run: x, stop_at: next open-5m}}"
+    [step] = folder.load(text, overrides=of()).pipeline.steps
+    assert (step.openings, step.stop_at) == ((), at(5, 13, 25))
+
+
 def test_another_session_is_another_plan_and_the_same_one_is_not(folder: Folder) -> None:
     first, again, other = (folder.load(NIGHT, overrides=of(date(2024, 7, day))).digest for day in (3, 3, 5))
     assert first == again != other
@@ -90,6 +96,9 @@ def test_states_of_a_day_with_lunch(folder: Folder, when: str, count: int) -> No
         ("market: XNYS\nsteps: {a: {run: x, when: ▸{after: close, until: open}}}", "OB128", "is not after"),
         ("steps: {a: {run: x, ▸when: post_close}}", "OB128", "has no market"),
         ("market: XNYS\nsteps: {a: {run: x, ▸late: skip}}", "OB111", "goes with `when`"),
+        ("market: XNYS\nsteps: {a: {run: x, stop_at: ▸never}}", "OB106", "point of a session"),
+        ("market: XNYS\nsteps: {a: {run: x, when: post_close, stop_at: ▸open}}", "OB128", "is not after"),
+        ("steps: {a: {run: x, ▸stop_at: close}}", "OB128", "has no market"),
         ("steps: {a: {run: ▸'x {session}'}}", "OB121", "not known"),
         ("market: XNYS\nsteps: {a: {run: ▸'x {sessions}'}}", "OB121", "not known"),
     ],

@@ -5,12 +5,12 @@ from datetime import UTC, datetime, time
 import pytest
 
 from openbell.core.decide import decide
-from openbell.core.events import Pause, Skip, SpaceChanged, Start
+from openbell.core.events import Pause, Skip, SpaceChanged, Start, Stop
 from openbell.core.explain import explain
 from openbell.core.gates import Fate, fate
 from openbell.core.model import Demand, Late, Need, NeedMode, Opening, TaskKey, Window
 from openbell.core.state import Group
-from openbell.core.states import TaskState
+from openbell.core.states import StopReason, TaskState
 from openbell.core.windows import bounds, is_open
 from tests.builders import NOW, RUN, World, later, step
 
@@ -166,3 +166,16 @@ def test_between_two_stretches_it_waits_for_the_second() -> None:
     world = World(step("a", openings=openings))
     assert world.act(later(15)) == []
     assert decide(world.state, later(15)).wake_at == later(20)
+
+
+def test_what_is_to_end_by_a_time_is_stopped_and_what_waits_is_skipped() -> None:
+    world = World(step("a", 2, stop_at=later(60)), slots=1)
+    world.act(NOW)
+    assert decide(world.state, later(1)).wake_at == later(60)
+    stops = [action for action in world.act(later(60)) if isinstance(action, Stop | Skip)]
+    assert [type(action) for action in stops] == [Stop, Skip]
+    assert isinstance(stops[0], Stop)
+    assert stops[0].reason is StopReason.WINDOW
+    late = World(step("a", stop_at=later(60)))
+    assert "was to end by" in explain(late.state, TaskKey(RUN, "a", 0), later(60))[0].text
+    assert not any(isinstance(action, Start) for action in late.act(later(60)))

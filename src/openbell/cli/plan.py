@@ -110,6 +110,8 @@ def _facts(step: Step) -> Iterator[tuple[str, str]]:
     if step.openings:
         times = [f"{moment(start)} to {moment(end) or 'whenever'}" for start, end in step.openings]
         yield "when", ", ".join(times) + (", else skipped" if step.late is Late.SKIP else "")
+    if step.stop_at:
+        yield "ends by", moment(step.stop_at)
     if step.window:
         days = f"business days of {step.window.calendar}" if step.window.business_days else "every day"
         yield "window", f"{step.window.start:%H:%M}-{step.window.stop:%H:%M} {step.window.tz}, {days}"

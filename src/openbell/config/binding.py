@@ -29,10 +29,10 @@ def bind(
     `dates`: what was asked for. `now`: when nothing was. What is wrong goes into the draft's findings.
     """
     asked = {name for step in pipeline for name in sessions_in(step)}
-    if not draft.whens and not asked:
+    if not draft.timed and not asked:
         return None
     if pipeline.market is None:
-        _no_market(draft, pipeline)
+        _no_market(draft)
         return pipeline
     market = draft.market(pipeline.market, ("market",))
     session = _session(draft, market, dates, now) if market else None
@@ -47,13 +47,13 @@ def bind(
     return replace(pipeline, steps=steps, sessions=sessions)
 
 
-def _no_market(draft: Draft, pipeline: Pipeline) -> None:
+def _no_market(draft: Draft) -> None:
     if draft.meant((), "market"):
         return
-    for step in pipeline:
-        if step.name in draft.whens:
-            place: Place = ("steps", step.name, "when")
-            draft.fault("OB128", "`when` has no market", place, "name one: `market: XNYS`", key=True)
+    for name, shape in draft.timed.items():
+        key = "when" if shape.when is not None else "stop_at"
+        told = f"`{key}` has no market"
+        draft.fault("OB128", told, ("steps", name, key), "name one: `market: XNYS`", key=True)
 
 
 def _session(
@@ -86,22 +86,36 @@ def _near(market: Market, session: date, name: str) -> date:
 
 
 def _opened(draft: Draft, step: Step, market: Market, session: date) -> Step:
-    when = draft.whens.get(step.name)
-    if when is None:
+    """The step with its times as instants."""
+    shape = draft.timed.get(step.name)
+    if shape is None:
         return step
+    openings = _times(draft, step, market, session, shape.when) if shape.when is not None else ()
+    stop_at = None
+    if shape.stop_at is not None:
+        place: Place = ("steps", step.name, "stop_at")
+        try:
+            stop_at = point(shape.stop_at).at(market, session)
+        except MarketError as error:
+            draft.fault("OB128", error.message, place, error.hint)
+        if stop_at is not None and openings and stop_at <= openings[0].start:
+            draft.fault("OB128", f"`stop_at: {shape.stop_at}` is not after the time of the step", place)
+    return replace(step, openings=openings, stop_at=stop_at)
+
+
+def _times(draft: Draft, step: Step, market: Market, session: date, when: When) -> tuple[Opening, ...]:
     place: Place = ("steps", step.name, "when")
     try:
         openings = tuple(sorted(_openings(market, session, when)))
     except MarketError as error:
         draft.fault("OB128", error.message, place, error.hint)
-        return step
+        return ()
     if not openings:
-        never = not any(state_of(name) in market.possible() for name in _states(when))
         told = f"{market.name} is never in the state {' or '.join(_states(when))}"
-        if not never:
+        if any(state_of(name) in market.possible() for name in _states(when)):
             told = f"the session {session} of {market.name} has no {' or '.join(_states(when))}"
         draft.fault("OB128", told, place)
-    return replace(step, openings=openings)
+    return openings
 
 
 def _states(when: When) -> list[str]:

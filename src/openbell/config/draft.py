@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
-from typing import Any
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, available_timezones
 
 from openbell.config.document import Document
@@ -19,6 +19,9 @@ from openbell.core.matrix import Axis
 from openbell.core.render import AUTOMATIC
 from openbell.errors import MarketError, OutOfBounds
 from openbell.market import Closure, Market, resolve
+
+if TYPE_CHECKING:
+    from openbell.config.shapes import StepShape
 
 _MISSING = "does not exist"
 LONGEST_RANGE = 50 * 366  # days between the ends of a range of dates; more is a typo
@@ -39,8 +42,8 @@ class Draft:
     """Those of the project, which come before those of the package."""
     calendars: dict[str, str] = field(default_factory=dict)
     """Digest of each market that was asked for."""
-    whens: dict[str, Any] = field(default_factory=dict)
-    """What steps say about their time in a session's day, by step."""
+    timed: dict[str, StepShape] = field(default_factory=dict)
+    """The steps that have a time in a session's day."""
     unset: frozenset[Place] = frozenset()
     """Paths whose values depend on variables that are not set: nothing can be said about them yet."""
 

@@ -107,9 +107,9 @@ def _step(
         preload=tuple(_first(layers, "preload") or ()) if shape.script else (),
         late=Late(shape.late or "run"),
     )
-    if shape.when is not None:
-        draft.whens[name] = shape.when
-    elif shape.late is not None:
+    if shape.when is not None or shape.stop_at is not None:
+        draft.timed[name] = shape
+    if shape.when is None and shape.late is not None:
         draft.fault("OB111", "`late` goes with `when`", (*place, "late"), key=True)
     if shape.preload and shape.run:
         draft.fault("OB111", "`preload` works with `script`, not with `run`", (*place, "preload"), key=True)

@@ -336,6 +336,9 @@ class StepShape(SharedShape):
     late: Annotated[str, choice("run", "skip")] | None = Field(
         None, description="When that time has passed: `run` all the same (default), or `skip`."
     )
+    stop_at: PointText | None = Field(
+        None, description="What still runs at this point of the session's day is stopped: `next open-5m`."
+    )
     replay: ReplayShape | None = Field(None, description="Run as a replay of history.")
     batch: Switch | None = Field(None, description="Run over the whole history of the date at once.")
 

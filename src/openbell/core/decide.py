@@ -68,7 +68,9 @@ def _stops(state: State, record: RunRecord, group: Group, now: datetime) -> Iter
 
 def _timed(state: State, step: Step) -> bool:
     """Whether attempts of this step have deadlines that their executor does not see to."""
-    return step.start_timeout is not None or (step.timeout is not None and not _keeps_time(state, step))
+    if step.start_timeout is not None or step.stop_at is not None:
+        return True
+    return step.timeout is not None and not _keeps_time(state, step)
 
 
 def _keeps_time(state: State, step: Step) -> bool:
@@ -79,11 +81,12 @@ def _keeps_time(state: State, step: Step) -> bool:
 def _deadline(state: State, group: Group, live: Live) -> tuple[datetime, StopReason] | None:
     """When this attempt has to be stopped, as far as its executor does not see to that itself."""
     step = group.step
+    found = [(step.stop_at, StopReason.WINDOW)] if step.stop_at is not None else []
     if live.state is TaskState.STARTING and step.start_timeout is not None:
-        return live.since + step.start_timeout, StopReason.START_TIMEOUT
-    if live.started and step.timeout is not None and not _keeps_time(state, step):
-        return live.started + step.timeout, StopReason.TIMEOUT
-    return None
+        found.append((live.since + step.start_timeout, StopReason.START_TIMEOUT))
+    elif live.started and step.timeout is not None and not _keeps_time(state, step):
+        found.append((live.started + step.timeout, StopReason.TIMEOUT))
+    return min(found, default=None)
 
 
 def _endings(record: RunRecord, group: Group, now: datetime, *, tripped: bool) -> Iterator[Action]:
@@ -156,6 +159,8 @@ def _moments(state: State, record: RunRecord, now: datetime) -> Iterator[datetim
             yield due  # one that is past waits for a gate or a slot: news, not time, will free it
         if group.waiting:
             yield from (at for opening in group.step.openings for at in opening if at is not None)
+            if group.step.stop_at is not None:
+                yield group.step.stop_at
         if group.step.window and (group.waiting or group.live):
             yield is_open(group.step.window, now)[1]
         for live in group.live.values() if _timed(state, group.step) else ():

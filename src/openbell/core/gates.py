@@ -110,11 +110,11 @@ def window(scope: Scope) -> Blocker | None:
 
 def market(scope: Scope) -> Blocker | None:
     """The time of the step in the day of the run's own session has come."""
+    if reason := missed(scope.group, scope.now):
+        return Blocker("market", reason)
     openings = scope.group.step.openings
     if not openings or any(_open(opening, scope.now) for opening in openings):
         return None
-    if reason := missed(scope.group, scope.now):
-        return Blocker("market", reason)
     coming = next((opening.start for opening in openings if opening.start > scope.now), None)
     if coming is None:  # late, and may be
         return None
@@ -128,8 +128,11 @@ def _open(opening: Opening, now: datetime) -> bool:
 
 def missed(group: Group, now: datetime) -> str:
     """Why a step that must not be late can never start, or an empty text."""
-    openings = group.step.openings
-    if group.step.late is Late.RUN or not openings:
+    step = group.step
+    if step.stop_at is not None and step.stop_at <= now:
+        return f"too late: it was to end by {step.stop_at:%Y-%m-%d %H:%M:%S} UTC"
+    openings = step.openings
+    if step.late is Late.RUN or not openings:
         return ""
     last = openings[-1].end
     return f"too late: its time was over at {last:%Y-%m-%d %H:%M:%S} UTC" if last and last <= now else ""

@@ -192,6 +192,8 @@ class Step:
     openings: tuple[Opening, ...] = ()
     """Its times in the day of the run's own session, in order; empty: any time."""
     late: Late = Late.RUN
+    stop_at: datetime | None = None
+    """What still runs then is stopped, and what still waits is skipped."""
     query_name: str = ""
     """Template of the name that remote queries and QUERY_NAME bear; empty: the attempt's id."""
 

@@ -49,7 +49,7 @@ class Watch:
             raise Broken(f"{event.task} was tried again before its time")
         if step.window and not is_open(step.window, event.at)[0]:
             raise Broken(f"{event.task} was started outside its window")
-        if step.openings and not _in_time(step, event.at):
+        if not _in_time(step, event.at):
             raise Broken(f"{event.task} was started outside its time in the session's day")
         for need in step.needs:
             if not _met(need.mode, record, record.run.pipeline.step(need.step)):
@@ -97,7 +97,11 @@ class Watch:
 
 def _in_time(step: Step, at: datetime) -> bool:
     """Inside of one of its stretches, or after all of them where it may be late."""
-    inside = any(start <= at and (end is None or at < end) for start, end in step.openings)
+    if step.stop_at is not None and step.stop_at <= at:
+        return False
+    inside = not step.openings or any(
+        start <= at and (end is None or at < end) for start, end in step.openings
+    )
     return inside or (step.late is Late.RUN and all(start <= at for start, _ in step.openings))
 
 
@@ -224,6 +228,10 @@ class Timeliness:
         self._stopping.clear()
 
     def _deadline(self, step: Step, live: Live) -> datetime | None:
+        own = self._own_deadline(step, live)
+        return min((at for at in (own, step.stop_at) if at is not None), default=None)
+
+    def _own_deadline(self, step: Step, live: Live) -> datetime | None:
         if live.state is TaskState.STARTING:
             return live.since + step.start_timeout if step.start_timeout else None
         if self._world.scenario.keeps_time or not step.timeout or not live.started:

@@ -15,7 +15,7 @@ from openbell.core.model import NeedMode, TaskKey
 from openbell.core.resources import Usage
 from openbell.core.retry import Verdict
 from openbell.core.state import Group, Live, RunRecord, State
-from openbell.core.states import TaskState, Verb
+from openbell.core.states import StopReason, TaskState, Verb
 from openbell.engine.engine import Engine
 from openbell.errors import StoreError
 from openbell.executors.protocol import Orphan
@@ -164,6 +164,14 @@ def _late(*args: Any) -> datetime | None:
 _original_wake = decide._wake_at
 
 
+def _no_end(state: State, group: Group, live: Live) -> tuple[datetime, StopReason] | None:
+    found = _original_deadline(state, group, live)
+    return None if found is None or found[1] is StopReason.WINDOW else found
+
+
+_original_deadline = decide._deadline
+
+
 def _gates_but(one: object) -> tuple[object, ...]:
     return tuple(gate for gate in gates.GATES if gate is not one)
 
@@ -179,6 +187,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("max_failures is ignored", RunRecord, "tripped", property(lambda _: False)),
     Mutant("windows are ignored", gates, "GATES", _gates_but(gates.window)),
     Mutant("the time in the session's day is ignored", gates, "GATES", _gates_but(gates.market)),
+    Mutant("what is to end by a time runs on", decide, "_deadline", _no_end),
     Mutant("what is late waits for ever", decide, "missed", lambda *_: ""),
     Mutant("a late report counts for the next attempt", State, "live", _any_live),
     Mutant("retries without a bound", evolve, "judge", _always_retry),

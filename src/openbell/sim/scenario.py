@@ -101,6 +101,8 @@ def _step(rng: Random, name: str, before: list[str]) -> Step:
         start = START + timedelta(seconds=rng.choice((-60, 0, 30, 90)))
         end = rng.choice((None, start + timedelta(seconds=rng.choice((20, 60, 120)))))
         step = replace(step, openings=(Opening(start, end),), late=rng.choice(list(Late)))
+    if rng.random() < 0.07:
+        step = replace(step, stop_at=START + timedelta(seconds=rng.choice((20, 60, 150))))
     return step
 
 
