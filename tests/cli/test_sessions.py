@@ -101,6 +101,7 @@ def test_a_backfill_runs_each_session_in_order_and_again_only_what_is_missing(de
     assert again.code == 0
     assert [json.loads(line)["state"] for line in again.out.splitlines()] == ["succeeded"] * 5
     assert len(desk.lines("ran")) == 6
+    assert "session 2024-07-08" in desk.run("runs", "ls").out.splitlines()[0]
 
 
 def test_a_preview_of_a_backfill(desk: Desk) -> None:

@@ -49,7 +49,8 @@ def ls(name: str | None, limit: int, project: str, output: str) -> None:
     for info in found:
         took = seconds(info.closed_at - info.opened_at) if info.closed_at else ""
         opened = moment(info.opened_at)
-        click.echo(f"{info.id:<32} {info.state.value:<10} {opened}  {took:>10}  {plural(info.size, 'task')}")
+        told = f"{info.id:<32} {info.state.value:<10} {opened}  {took:>10}  {plural(info.size, 'task')}"
+        click.echo(told + (f", session {info.session}" if info.session else ""))
 
 
 def _run_json(info: RunInfo) -> dict[str, Any]:

@@ -119,6 +119,7 @@ def _open(changes: Changes, event: OpenRun, state: State) -> None:
             "id": run.id,
             "name": pipeline.name,
             "digest": run.digest,
+            "session": pipeline.sessions.get("session", ""),
             "opened_at": run.opened_at,
             "origin": run.origin,
             "size": pipeline.size,

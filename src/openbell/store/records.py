@@ -34,6 +34,8 @@ class RunInfo:
     closed_at: datetime | None
     size: int
     origin: str
+    session: str = ""
+    """The session that it is bound to; empty for none."""
 
 
 @dataclass(frozen=True, slots=True)

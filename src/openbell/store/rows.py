@@ -44,6 +44,7 @@ def run_info(row: Any) -> RunInfo:
         closed_at=row.closed_at,
         size=row.size,
         origin=row.origin,
+        session=row.session,
     )
 
 

@@ -63,6 +63,7 @@ runs = sa.Table(
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("title", sa.Text, nullable=False),
     sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("session", sa.Text, nullable=False),
     sa.Column("definition", sa.Text, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("paused", sa.Text, nullable=False),

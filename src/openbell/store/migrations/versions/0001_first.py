@@ -61,6 +61,7 @@ def _create_runs() -> None:
         _text("name"),
         _text("title"),
         _text("digest"),
+        _text("session"),
         _text("definition"),
         _text("state"),
         _text("paused"),
