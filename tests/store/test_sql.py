@@ -14,9 +14,10 @@ from alembic.config import Config
 from openbell.core.requests import PauseRun
 from openbell.errors import StoreError
 from openbell.store import database, sql
+from openbell.store.codec import encode_pipeline
 from openbell.store.sql import SqlStore
 from openbell.store.tables import metadata
-from tests.builders import NOW, RUN, World, step
+from tests.builders import NOW, RUN, World, pipeline, step
 from tests.store.test_contract import Ledger
 
 
@@ -32,15 +33,43 @@ def schema(path: Path) -> dict[str, str]:
     return {name: " ".join(text.split()).replace("( ", "(").replace(" )", ")") for name, text in rows}
 
 
-def test_a_new_database_is_what_the_migrations_come_to(tmp_path: Path) -> None:
-    open_store(tmp_path).close()
-    engine = sa.create_engine(f"sqlite:///{tmp_path}/walked.db")
+def walk(path: Path, revision: str) -> None:
+    """A database as the migrations make it, up to this one."""
+    engine = sa.create_engine(f"sqlite:///{path}")
     config = Config()
     config.set_main_option("script_location", str(Path(database.__file__).parent / "migrations"))
     with engine.begin() as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, revision)
     engine.dispose()
+
+
+def test_a_database_of_an_older_version_is_brought_along(tmp_path: Path) -> None:
+    walk(tmp_path / "openbell.db", "0001")
+    columns = "id, name, title, digest, definition, state, paused, forgiven, opened_at, size, origin"
+    definition = encode_pipeline(pipeline(step("a")))
+    row = ("p/1", "p", "", "d", definition, "active", "", 0, "2024-07-02 12:00:00.000000", 1, "me")
+    with sqlite3.connect(tmp_path / "openbell.db") as connection:
+        marks = ", ".join("?" * len(row))
+        connection.execute(f"INSERT INTO runs ({columns}) VALUES ({marks})", row)
+        connection.execute(
+            "INSERT INTO groups (run, step, cells, rest, reason) VALUES ('p/1', 'a', 1, 0, '')"
+        )
+    connection.close()
+    store = open_store(tmp_path)
+    [info] = store.runs()
+    assert (info.id, info.session) == ("p/1", "")
+    record = store.run("p/1")
+    assert record is not None
+    assert record.groups["a"].waiting == 1
+    store.close()
+    walk(tmp_path / "walked.db", "head")
+    assert schema(tmp_path / "walked.db") == schema(tmp_path / "openbell.db")
+
+
+def test_a_new_database_is_what_the_migrations_come_to(tmp_path: Path) -> None:
+    open_store(tmp_path).close()
+    walk(tmp_path / "walked.db", "head")
     assert schema(tmp_path / "walked.db") == schema(tmp_path / "openbell.db")
     assert set(metadata.tables) < set(schema(tmp_path / "openbell.db"))
 

@@ -63,7 +63,6 @@ runs = sa.Table(
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("title", sa.Text, nullable=False),
     sa.Column("digest", sa.Text, nullable=False),
-    sa.Column("session", sa.Text, nullable=False),
     sa.Column("definition", sa.Text, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("paused", sa.Text, nullable=False),
@@ -72,6 +71,7 @@ runs = sa.Table(
     sa.Column("closed_at", Instant),
     sa.Column("size", sa.Integer, nullable=False),
     sa.Column("origin", sa.Text, nullable=False),
+    sa.Column("session", sa.Text, nullable=False, server_default=""),
     sa.CheckConstraint(
         "(closed_at IS NOT NULL) = (state IN ('succeeded', 'partial', 'failed', 'cancelled'))",
         name="closed_runs_are_final",

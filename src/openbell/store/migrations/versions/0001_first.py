@@ -61,7 +61,6 @@ def _create_runs() -> None:
         _text("name"),
         _text("title"),
         _text("digest"),
-        _text("session"),
         _text("definition"),
         _text("state"),
         _text("paused"),
@@ -80,7 +79,9 @@ def _create_runs() -> None:
         "groups",
         sa.Column("run", sa.Text, sa.ForeignKey("runs.id"), primary_key=True),
         sa.Column("step", sa.Text, primary_key=True),
+        _integer("cells"),
         _integer("rest"),
+        _text("reason"),
     )
 
 
