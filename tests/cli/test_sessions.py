@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from tests.cli.conftest import Desk, finish, interrupt
 
@@ -49,8 +49,10 @@ def test_a_run_before_its_time_waits_and_says_until_when(desk: Desk) -> None:
     assert "has not come" in why.out
     assert "(in " in why.out
     interrupt(process)
-    assert finish(process).code == 130
-    assert "--date 20" in desk.run("status").out, "to resume this session, and not that of tomorrow"
+    outcome = finish(process)
+    assert outcome.code == 130
+    for told in (outcome.out, desk.run("status").out):
+        assert "night.yaml --date 20" in told, "to resume this session, and not that of tomorrow"
 
 
 def test_what_still_runs_at_its_end_is_stopped(desk: Desk) -> None:
@@ -102,6 +104,9 @@ def test_a_backfill_runs_each_session_in_order_and_again_only_what_is_missing(de
     assert [json.loads(line)["state"] for line in again.out.splitlines()] == ["succeeded"] * 5
     assert len(desk.lines("ran")) == 6
     assert "session 2024-07-08" in desk.run("runs", "ls").out.splitlines()[0]
+    shown = desk.run("runs", "show", "carry/5").out
+    assert "session 2024-07-08 of XNYS" in shown
+    assert "calendar of XNYS: " in shown
 
 
 def test_a_preview_of_a_backfill(desk: Desk) -> None:
@@ -125,6 +130,20 @@ def test_a_signal_ends_a_backfill_after_what_runs(desk: Desk) -> None:
     assert outcome.code == 130
     assert "left: the same command goes on with 2024-07-0" in outcome.err
     assert len(desk.lines("ran")) <= 2
+
+
+def test_nothing_is_too_late_for_a_backfill(desk: Desk) -> None:
+    desk.write("night.yaml", NIGHT.replace("post_close}", "post_close, stop_at: next open-5m}"))
+    done = desk.run("backfill", "night.yaml", "2024-07-01:2024-07-03", "-o", "json")
+    assert [json.loads(line)["counts"] for line in done.out.splitlines()] == [{"succeeded": 3}] * 3
+
+
+def test_a_session_whose_time_has_not_come_is_left_for_later(desk: Desk) -> None:
+    desk.write("p.yaml", "name: p\nmarket: 24/7\nsteps: {a: {run: 'true', when: {after: close+1h}}}")
+    now = datetime.now(UTC).date()
+    done = desk.run("backfill", "p.yaml", f"{now - timedelta(days=2)}:{now}", timeout=30)
+    assert "is left for later: its time comes at" in done.err
+    assert done.code == 0
 
 
 def test_sessions_that_have_not_begun_are_left_for_later(desk: Desk) -> None:

@@ -56,6 +56,40 @@ def test_a_step_ends_by_a_point(folder: Folder) -> None:
     assert (step.openings, step.stop_at) == ((), at(5, 13, 25))
 
 
+def test_a_half_day_may_have_no_time_for_a_step(folder: Folder) -> None:
+    text = "name: n\nmarket: XNYS\nsteps: {a: {run: x, when: {after: open+4h, until: close}}}"
+    [usual] = folder.load(text, overrides=of(date(2024, 7, 2))).pipeline.steps
+    [half] = folder.load(text, overrides=of()).pipeline.steps
+    assert (len(usual.openings), usual.absent) == (1, "")
+    assert half.openings == ()
+    assert half.absent.startswith("the session 2024-07-03 of XNYS has no time for it (`when: {after: open+4h")
+
+
+def test_catching_up_nothing_is_too_late(folder: Folder) -> None:
+    text = NIGHT.replace("late: skip", "late: skip, stop_at: next open-5m")
+    overrides = Overrides(on=None, dates=(HALF_DAY, HALF_DAY), catching_up=True)
+    plain, catching = (folder.load(text, overrides=one) for one in (of(), overrides))
+    assert {(step.late, step.stop_at) for step in catching.pipeline} == {(Late.RUN, None)}
+    assert catching.digest == plain.digest
+
+
+def test_a_date_binds_a_pipeline_without_dates(folder: Folder) -> None:
+    text = "name: n\nmarket: XNYS\nsteps: {a: {script: worker.py}}"
+    assert folder.load(text, overrides=of()).pipeline.sessions == {"session": "2024-07-03"}
+    assert folder.load(text).pipeline.sessions == {}
+
+
+def test_an_axis_that_is_called_session_is_an_axis(folder: Folder) -> None:
+    text = "name: n\nmarket: XNYS\nsteps: {a: {run: 'x {session}', matrix: {session: [am, pm]}}}"
+    assert folder.load(text).pipeline.sessions == {}
+
+
+def test_another_market_is_another_plan(folder: Folder) -> None:
+    day = date(2024, 7, 2)
+    first, other = (folder.load(NIGHT.replace("XNYS", name), overrides=of(day)) for name in ("XNYS", "XTSE"))
+    assert first.digest != other.digest
+
+
 def test_another_session_is_another_plan_and_the_same_one_is_not(folder: Folder) -> None:
     first, again, other = (folder.load(NIGHT, overrides=of(date(2024, 7, day))).digest for day in (3, 3, 5))
     assert first == again != other

@@ -1,14 +1,14 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 
 import pytest
 
 from openbell.core.decide import decide
-from openbell.core.events import Pause, Skip, SpaceChanged, Start, Stop
+from openbell.core.events import Cancel, Pause, Skip, SpaceChanged, Start, Stop
 from openbell.core.explain import explain
 from openbell.core.gates import Fate, fate
-from openbell.core.model import Demand, Late, Need, NeedMode, Opening, TaskKey, Window
+from openbell.core.model import Demand, Late, Need, NeedMode, Opening, Retry, TaskKey, Window
 from openbell.core.state import Group
 from openbell.core.states import StopReason, TaskState
 from openbell.core.windows import bounds, is_open
@@ -161,6 +161,22 @@ def test_what_must_not_be_late_is_skipped_with_the_reason() -> None:
     ]
 
 
+def test_a_step_that_has_begun_in_its_time_is_not_late() -> None:
+    policy = Retry(2, timedelta(seconds=100), jitter=0)
+    world = World(step("a", 2, openings=(CLOSE,), late=Late.SKIP, retry=policy), slots=1)
+    world.act(later(60))
+    world.end(1, later(110))
+    assert [type(action) for action in world.act(later(130))] == [Start], "the second cell"
+    world.end(0, later(131))
+    assert [type(action) for action in world.act(later(300))] == [Start], "and the second try of the first"
+
+
+def test_a_session_without_its_time_skips_the_step() -> None:
+    world = World(step("a", absent="the session has no break"))
+    [skip] = [action for action in world.act(NOW) if isinstance(action, Skip)]
+    assert skip.reason == "the session has no break"
+
+
 def test_between_two_stretches_it_waits_for_the_second() -> None:
     openings = (Opening(later(0), later(10)), Opening(later(20), later(30)))
     world = World(step("a", openings=openings))
@@ -172,8 +188,8 @@ def test_what_is_to_end_by_a_time_is_stopped_and_what_waits_is_skipped() -> None
     world = World(step("a", 2, stop_at=later(60)), slots=1)
     world.act(NOW)
     assert decide(world.state, later(1)).wake_at == later(60)
-    stops = [action for action in world.act(later(60)) if isinstance(action, Stop | Skip)]
-    assert [type(action) for action in stops] == [Stop, Skip]
+    stops = [action for action in world.act(later(60)) if isinstance(action, Stop | Cancel)]
+    assert [type(action) for action in stops] == [Stop, Cancel]
     assert isinstance(stops[0], Stop)
     assert stops[0].reason is StopReason.WINDOW
     late = World(step("a", stop_at=later(60)))

@@ -34,7 +34,8 @@ def test_points_are_on_the_actual_hours(text: str, at: datetime) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "noon", "close+15", "close 15m", "next", "after close", "close+1d", "Close"]
+    "text",
+    ["", "noon", "close+15", "close 15m", "next", "close+1d", "Close", "open+99999999h"],
 )
 def test_what_is_no_point(text: str) -> None:
     with pytest.raises(MarketError, match="no point") as caught:

@@ -13,9 +13,10 @@ from pathlib import Path
 import click
 
 from openbell.cli.choosing import check_executors, load_for, parse_dates, parse_values
+from openbell.cli.entry import sheltered
 from openbell.cli.options import LINES
 from openbell.cli.setting import Setting, origin
-from openbell.cli.words import plural, seconds
+from openbell.cli.words import moment, plural, seconds
 from openbell.config.load import Loaded, Overrides
 from openbell.core.events import Answer, Event
 from openbell.core.model import EXECUTORS
@@ -81,7 +82,7 @@ class _Backfill:
     def load(self, session: date | None, *, starting: bool) -> Loaded:
         """The pipeline, bound to this session; to that of now without one."""
         dates = (session, session) if session else None
-        overrides = Overrides(self.on, dates, self.setting.clock.now(), None, self.values)
+        overrides = Overrides(self.on, dates, self.setting.clock.now(), catching_up=True, values=self.values)
         return load_for(self.setting, self.wanted, overrides, starting=starting)
 
     def market(self) -> Market:
@@ -139,12 +140,18 @@ class _Backfill:
         for session in sessions:
             loaded = self.load(session, starting=True)
             check_executors(loaded)
+            coming = [opening.start for step in loaded.pipeline for opening in step.openings]
+            if (first := max(coming, default=None)) and first > self.setting.clock.now():
+                click.echo(f"{session} is left for later: its time comes at {moment(first)}", err=True)
+                continue
             request = Submit(pipeline=loaded.pipeline, digest=loaded.digest, origin=origin())
             ending = accepted(carry_out(self.setting, store, request, _Quiet()))
             code = ExitCode.INTERRUPTED if ending.record is None else exit_code(ending.record)
             if ending.record is not None:
-                self._show(session, ending.record, code)
-            goes_on = not (ending.signal or ending.detached or code is ExitCode.INTERRUPTED)
+                with sheltered():
+                    self._show(session, ending.record, code)
+            unfinished = ending.record is None or ending.record.outcome is None
+            goes_on = not (ending.signal or ending.detached or unfinished)
             yield code, goes_on
             if not goes_on:
                 return

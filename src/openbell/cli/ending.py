@@ -13,7 +13,7 @@ import click
 from openbell.cli.entry import sheltered
 from openbell.cli.words import plural, seconds, task_path
 from openbell.core.failures import failure_groups
-from openbell.core.render import task_label
+from openbell.core.render import command, task_label
 from openbell.core.state import RunRecord
 from openbell.core.states import TaskState
 from openbell.core.summary import exit_code, summarize
@@ -102,7 +102,9 @@ def _show_results(record: RunRecord, attempts: Attempts) -> None:
 
 
 def _show_next(record: RunRecord, resumes: bool) -> None:
-    how = f"{'the same command, or: ' if resumes else ''}openbell retry {record.id}"
+    pipeline = record.run.pipeline
+    same = command(pipeline) if pipeline.sessions else "the same command"  # tomorrow it is another session
+    how = f"{same}, or: openbell retry {record.id}" if resumes else f"openbell retry {record.id}"
     click.echo()
     if record.outcome is None:
         left = record.size - record.count(TaskState.SUCCEEDED) - record.count(TaskState.FAILED)

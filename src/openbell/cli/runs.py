@@ -95,7 +95,12 @@ def _show_run(store: Store, wanted: Target) -> None:
     click.echo(f"  opened  {moment(info.opened_at)}  by {info.origin}")
     if info.closed_at:
         click.echo(f"  closed  {moment(info.closed_at)}  after {seconds(info.closed_at - info.opened_at)}")
-    click.echo(f"  plan    {info.digest}  {record.run.pipeline.source}")
+    pipeline = record.run.pipeline
+    click.echo(f"  plan    {info.digest}  {pipeline.source}")
+    if info.session:
+        click.echo(f"  session {info.session} of {pipeline.market}")
+    for name, digest in pipeline.calendars.items():
+        click.echo(f"  calendar of {name}: {digest}")
     for name, group in record.groups.items():
         if wanted.step in (None, name):
             told = ", ".join(f"{n:,} {s.name.lower()}" for s in TaskState if (n := group.count(s)))

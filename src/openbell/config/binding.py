@@ -13,23 +13,32 @@ from datetime import date, datetime
 from openbell.config.document import Path as Place
 from openbell.config.draft import Draft
 from openbell.config.shapes import BetweenShape, When
-from openbell.core.model import Opening, Pipeline, Step
+from openbell.core.model import Late, Opening, Pipeline, Step
 from openbell.core.render import sessions_in
 from openbell.errors import MarketError
 from openbell.market import Market
 from openbell.market.markets import state_of
 from openbell.market.points import point, stretches
+from openbell.market.schedule import DAY
 
 
 def bind(
-    draft: Draft, pipeline: Pipeline, dates: tuple[date, date] | None, now: datetime | None
+    draft: Draft,
+    pipeline: Pipeline,
+    dates: tuple[date, date] | None,
+    now: datetime | None,
+    *,
+    catching_up: bool = False,
 ) -> Pipeline | None:
     """The pipeline bound to its session; None for one that does not live in sessions.
 
-    `dates`: what was asked for. `now`: when nothing was. What is wrong goes into the draft's findings.
+    `dates`: what was asked for. `now`: when nothing was. `catching_up`: nothing is too late. What is wrong
+    goes into the draft's findings.
     """
     asked = {name for step in pipeline for name in sessions_in(step)}
-    if not draft.timed and not asked:
+    dated = any(axis.kind == "date" for step in pipeline for axis in step.matrix.axes)
+    named = dates is not None and dates[0] == dates[1] and pipeline.market is not None and not dated
+    if not draft.timed and not asked and not named:
         return None
     if pipeline.market is None:
         _no_market(draft)
@@ -44,6 +53,8 @@ def bind(
         draft.fault("OB128", error.message, ("market",), error.hint)
         return pipeline
     steps = tuple(_opened(draft, step, market, session) for step in pipeline)
+    if catching_up:
+        steps = tuple(replace(step, late=Late.RUN, stop_at=None) for step in steps)
     return replace(pipeline, steps=steps, sessions=sessions)
 
 
@@ -90,7 +101,9 @@ def _opened(draft: Draft, step: Step, market: Market, session: date) -> Step:
     shape = draft.timed.get(step.name)
     if shape is None:
         return step
-    openings = _times(draft, step, market, session, shape.when) if shape.when is not None else ()
+    openings, absent = (
+        _times(draft, step, market, session, shape.when) if shape.when is not None else ((), "")
+    )
     stop_at = None
     if shape.stop_at is not None:
         place: Place = ("steps", step.name, "stop_at")
@@ -100,22 +113,35 @@ def _opened(draft: Draft, step: Step, market: Market, session: date) -> Step:
             draft.fault("OB128", error.message, place, error.hint)
         if stop_at is not None and openings and stop_at <= openings[0].start:
             draft.fault("OB128", f"`stop_at: {shape.stop_at}` is not after the time of the step", place)
-    return replace(step, openings=openings, stop_at=stop_at)
+    return replace(step, openings=openings, absent=absent, stop_at=stop_at)
 
 
-def _times(draft: Draft, step: Step, market: Market, session: date, when: When) -> tuple[Opening, ...]:
+def _times(
+    draft: Draft, step: Step, market: Market, session: date, when: When
+) -> tuple[tuple[Opening, ...], str]:
+    """The times of a step, or why it has none in this session. One that never has any is an error."""
     place: Place = ("steps", step.name, "when")
     try:
-        openings = tuple(sorted(_openings(market, session, when)))
+        openings = tuple(sorted(set(_openings(market, session, when))))
+        if openings:
+            return openings, ""
+        near = market.dates(max(market.valid_from, session - 20 * DAY), session)
+        if any(True for day in near for _ in _openings(market, day, when)):
+            return (), f"the session {session} of {market.name} has no time for it (`when: {_shown(when)}`)"
     except MarketError as error:
         draft.fault("OB128", error.message, place, error.hint)
-        return ()
-    if not openings:
-        told = f"{market.name} is never in the state {' or '.join(_states(when))}"
-        if any(state_of(name) in market.possible() for name in _states(when)):
-            told = f"the session {session} of {market.name} has no {' or '.join(_states(when))}"
-        draft.fault("OB128", told, place)
-    return openings
+        return (), ""
+    told = f"{market.name} is never in the state {' or '.join(_states(when))}"
+    if isinstance(when, BetweenShape):
+        told = f"`until: {when.until}` is not after `after: {when.after}`"
+    draft.fault("OB128", told, place)
+    return (), ""
+
+
+def _shown(when: When) -> str:
+    if isinstance(when, BetweenShape):
+        return f"{{after: {when.after}, until: {when.until}}}"
+    return ", ".join(_states(when))
 
 
 def _states(when: When) -> list[str]:
@@ -129,6 +155,5 @@ def _openings(market: Market, session: date, when: When) -> Iterator[Opening]:
         return
     start = point(when.after).at(market, session)
     end = point(when.until).at(market, session) if when.until else None
-    if end is not None and end <= start:
-        raise MarketError(f"`until: {when.until}` is not after `after: {when.after}` on {session}")
-    yield Opening(start, end)
+    if end is None or start < end:
+        yield Opening(start, end)

@@ -23,7 +23,8 @@ def digest(pipeline: Pipeline) -> str:
             pipeline.python,
             sorted(pipeline.params.items()),
             sorted(pipeline.data.items()),
-            pipeline.sessions.get("session"),
+            sorted(pipeline.sessions.items()),
+            pipeline.market if pipeline.sessions else None,
             [_step(step, pipeline.folder) for step in pipeline],
         )
     )

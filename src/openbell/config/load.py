@@ -43,6 +43,8 @@ class Overrides:
     sample: int | None = None
     values: tuple[tuple[str, str], ...] = ()
     """`--set path=value`, the path with dots."""
+    catching_up: bool = False
+    """Days after the session nothing is too late: `late` and `stop_at` do not hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +180,7 @@ def _compile(
 
 def _adjusted(draft: Draft, pipeline: Pipeline, project: Project, overrides: Overrides) -> Pipeline:
     """The pipeline after `--dates` and `--sample`, with the project's data and the calendars that it used."""
-    bound = bind(draft, pipeline, overrides.dates, overrides.now)
+    bound = bind(draft, pipeline, overrides.dates, overrides.now, catching_up=overrides.catching_up)
     pipeline = replace(bound or pipeline, data=project.data, calendars=dict(draft.calendars))
     if overrides.dates is not None and bound is None:
         pipeline = _narrowed(draft, pipeline, *overrides.dates)

@@ -52,7 +52,7 @@ def _point(value: Any) -> str:
 
 _POINT_SCHEMA = {
     "type": "string",
-    "pattern": r"^\s*((next|previous)\s+)?(open|close)(\s*[+-]\s*\d+\s*[smh])?\s*$",
+    "pattern": r"^\s*((next|previous)\s+)?(open|close)(\s*[+-]\s*\d{1,6}\s*[smh])?\s*$",
 }
 PointText = Annotated[str, Kind(_point, _POINT_SCHEMA, "open", "point of a session")]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from openbell.core.events import Action, Amend, Answer, Cancel, OpenRun, Pause, Reopen, Resume, Stop
-from openbell.core.gates import missed
+from openbell.core.gates import expired, missed
 from openbell.core.model import NeedMode, Run, TaskKey
 from openbell.core.requests import (
     CancelTasks,
@@ -109,7 +109,7 @@ def _barred(record: RunRecord, now: datetime) -> set[str]:
     for name, group in record.groups.items():
         lost = (need.step in found for need in group.step.needs if need.mode is not NeedMode.DONE)
         succeeded = group.count(TaskState.SUCCEEDED) == group.size
-        if not succeeded and (missed(group, now) or any(lost)):
+        if not succeeded and (missed(group, now) or expired(group, now) or any(lost)):
             found.add(name)
     return found
 

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from openbell.core.answers import answer
 from openbell.core.events import Action, Cancel, CloseRun, Skip, Stall, Start, Stop
-from openbell.core.gates import Scope, closed_gate, hopeless, missed, slots
+from openbell.core.gates import Scope, closed_gate, expired, hopeless, missed, slots
 from openbell.core.model import Step, TaskKey
 from openbell.core.resources import Pool, Usage, asks
 from openbell.core.state import Group, Live, RunRecord, State
@@ -96,6 +96,8 @@ def _endings(record: RunRecord, group: Group, now: datetime, *, tripped: bool) -
     if tripped:
         failed = record.count(TaskState.FAILED)
         yield Cancel(now, record.id, group.step.name, f"max_failures reached ({failed} failed)")
+    elif reason := expired(group, now):
+        yield Cancel(now, record.id, group.step.name, reason)
     elif reason := hopeless(record, group) or missed(group, now):
         yield Skip(now, record.id, group.step.name, reason)
 

@@ -110,7 +110,7 @@ def window(scope: Scope) -> Blocker | None:
 
 def market(scope: Scope) -> Blocker | None:
     """The time of the step in the day of the run's own session has come."""
-    if reason := missed(scope.group, scope.now):
+    if reason := missed(scope.group, scope.now) or expired(scope.group, scope.now):
         return Blocker("market", reason)
     openings = scope.group.step.openings
     if not openings or any(_open(opening, scope.now) for opening in openings):
@@ -127,15 +127,20 @@ def _open(opening: Opening, now: datetime) -> bool:
 
 
 def missed(group: Group, now: datetime) -> str:
-    """Why a step that must not be late can never start, or an empty text."""
+    """Why a step that must not be late, and has not begun in its time, will not start; or an empty text."""
     step = group.step
-    if step.stop_at is not None and step.stop_at <= now:
-        return f"too late: it was to end by {step.stop_at:%Y-%m-%d %H:%M:%S} UTC"
-    openings = step.openings
-    if step.late is Late.RUN or not openings:
+    if step.absent:
+        return step.absent
+    last = step.openings[-1].end if step.openings else None
+    if step.late is Late.RUN or last is None or now < last or group.begun:
         return ""
-    last = openings[-1].end
-    return f"too late: its time was over at {last:%Y-%m-%d %H:%M:%S} UTC" if last and last <= now else ""
+    return f"too late: its time was over at {last:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def expired(group: Group, now: datetime) -> str:
+    """Why nothing of a step may start or run any more, or an empty text."""
+    end = group.step.stop_at
+    return f"it was to end by {end:%Y-%m-%d %H:%M:%S} UTC" if end is not None and end <= now else ""
 
 
 def slots(scope: Scope) -> Blocker | None:

@@ -139,7 +139,7 @@ class Late(StrEnum):
     RUN = "run"
     """It runs all the same, on the data of its own session."""
     SKIP = "skip"
-    """It is skipped, with that reason."""
+    """It is skipped, with that reason, unless it had begun in its time."""
 
 
 class Opening(NamedTuple):
@@ -192,8 +192,10 @@ class Step:
     openings: tuple[Opening, ...] = ()
     """Its times in the day of the run's own session, in order; empty: any time."""
     late: Late = Late.RUN
+    absent: str = ""
+    """Why it has no time at all in this session, which skips it: a half day has no lunch."""
     stop_at: datetime | None = None
-    """What still runs then is stopped, and what still waits is skipped."""
+    """What still runs then is stopped, and what still waits is cancelled."""
     query_name: str = ""
     """Template of the name that remote queries and QUERY_NAME bear; empty: the attempt's id."""
 

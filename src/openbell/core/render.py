@@ -76,9 +76,10 @@ def fields(template: str) -> Iterator[str]:
 
 def sessions_in(step: Step) -> set[str]:
     """The sessions that the templates of a step name: `session`, `session-1`, `session+2`."""
+    axes = {axis.name for axis in step.matrix.axes}
     words = (*step.work.argv, step.query_name) if isinstance(step.work, Command) else (step.query_name,)
     names = (match["name"] for word in words for match in _FIELD.finditer(word))
-    return {name for name in names if name and _SESSION.fullmatch(name)}
+    return {name for name in names if name and name not in axes and _SESSION.fullmatch(name)}
 
 
 def _formatted(value: Scalar, form: str | None) -> str:

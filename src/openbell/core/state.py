@@ -80,6 +80,11 @@ class Group:
         """Every task is final."""
         return not self.waiting and not self.live
 
+    @property
+    def begun(self) -> bool:
+        """Something of it has been tried. Looks at every task: not for the common path."""
+        return max(self.tries, default=0) > 0
+
     def state(self, cell: int) -> TaskState:
         code = self.codes[cell]
         return TaskState.WAITING if code == DELAYED else TaskState(code)

@@ -10,7 +10,7 @@ from openbell.errors import MarketError
 from openbell.market.markets import Market
 from openbell.market.states import MarketState
 
-_POINT = re.compile(r"(?:(next|previous)\s+)?(open|close)(?:\s*([+-])\s*(\d+)\s*(s|m|h))?")
+_POINT = re.compile(r"(?:(next|previous)\s+)?(open|close)(?:\s*([+-])\s*(\d{1,6})\s*(s|m|h))?")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours"}
 _SHIFTS = {None: 0, "next": 1, "previous": -1}
 
@@ -38,7 +38,10 @@ class Point:
             found = market.next_session(session)
         elif self.shift < 0:
             found = market.prev_session(session)
-        return (found.open if self.event == "open" else found.close) + self.offset
+        try:
+            return (found.open if self.event == "open" else found.close) + self.offset
+        except OverflowError:
+            raise MarketError(f"{self} of {session} lies beyond the end of time") from None
 
 
 def point(text: str) -> Point:

@@ -49,7 +49,8 @@ class Watch:
             raise Broken(f"{event.task} was tried again before its time")
         if step.window and not is_open(step.window, event.at)[0]:
             raise Broken(f"{event.task} was started outside its window")
-        if not _in_time(step, event.at):
+        tries = record.groups[step.name].tries
+        if not _in_time(step, event.at, begun=event.attempt > 1 or sum(tries) > event.attempt):
             raise Broken(f"{event.task} was started outside its time in the session's day")
         for need in step.needs:
             if not _met(need.mode, record, record.run.pipeline.step(need.step)):
@@ -95,14 +96,13 @@ class Watch:
             raise Broken(f"{memory} units of memory taken of {MEMORY}")
 
 
-def _in_time(step: Step, at: datetime) -> bool:
-    """Inside of one of its stretches, or after all of them where it may be late."""
-    if step.stop_at is not None and step.stop_at <= at:
+def _in_time(step: Step, at: datetime, *, begun: bool) -> bool:
+    """Before its end; inside of one of its stretches, or after all of them where that may be."""
+    if step.absent or (step.stop_at is not None and step.stop_at <= at):
         return False
-    inside = not step.openings or any(
-        start <= at and (end is None or at < end) for start, end in step.openings
-    )
-    return inside or (step.late is Late.RUN and all(start <= at for start, _ in step.openings))
+    inside = any(start <= at and (end is None or at < end) for start, end in step.openings)
+    may_be_late = step.late is Late.RUN or begun
+    return inside or not step.openings or (may_be_late and all(start <= at for start, _ in step.openings))
 
 
 def _met(mode: NeedMode, record: RunRecord, upstream: Step) -> bool:

@@ -10,6 +10,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column("runs", sa.Column("session", sa.Text, nullable=False, server_default=""))
-    for name in ("cells", "reason"):
+    found = sa.inspect(op.get_bind())  # builds between two releases have been part of the way
+    if "session" not in {column["name"] for column in found.get_columns("runs")}:
+        op.add_column("runs", sa.Column("session", sa.Text, nullable=False, server_default=""))
+    for name in {"cells", "reason"} & {column["name"] for column in found.get_columns("groups")}:
         op.execute(f"ALTER TABLE groups DROP COLUMN {name}")
