@@ -62,7 +62,12 @@ def test_a_half_day_may_have_no_time_for_a_step(folder: Folder) -> None:
     [half] = folder.load(text, overrides=of()).pipeline.steps
     assert (len(usual.openings), usual.absent) == (1, "")
     assert half.openings == ()
-    assert half.absent.startswith("the session 2024-07-03 of XNYS has no time for it (`when: {after: open+4h")
+    assert half.absent == "the session 2024-07-03 of XNYS has no time for it"
+    ending = text.replace("until: close}", "until: next open}, stop_at: close")
+    [half] = folder.load(ending, overrides=of()).pipeline.steps
+    assert half.absent, "it would end before it may begin"
+    [usual] = folder.load(ending, overrides=of(date(2024, 7, 2))).pipeline.steps
+    assert (len(usual.openings), usual.stop_at) == (1, at(2, 20))
 
 
 def test_catching_up_nothing_is_too_late(folder: Folder) -> None:

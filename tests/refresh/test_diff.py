@@ -63,13 +63,6 @@ def test_corrections() -> None:
     assert diff(compact(BASE, [correction]), compact(BASE))[0].startswith("correction removed: ")
 
 
-def test_a_snapshot_of_the_first_form() -> None:
-    old = {**compact(BASE), "source": "exchange_calendars 4.13.2"}
-    for key in ("sources", "before", "corrections", "digest"):
-        del old[key]
-    assert diff(old, compact(BASE)) == ["sources: exchange_calendars 4.13.2 -> a 1"]
-
-
 @settings(max_examples=30)
 @given(calendars())
 def test_a_snapshot_does_not_differ_from_itself(upstream: Upstream) -> None:

@@ -23,6 +23,8 @@ from openbell.core.model import EXECUTORS
 from openbell.core.requests import Submit
 from openbell.core.state import RunRecord, State
 from openbell.core.states import TaskState
+from openbell.core.summary import exit_code
+from openbell.engine.conduct import Ending
 from openbell.engine.leader import Holder
 from openbell.errors import ExitCode, UsageError
 from openbell.market import Closure, Market, resolve
@@ -115,26 +117,30 @@ class _Backfill:
     def run(self, sessions: Sequence[date]) -> int:
         """One run after the other. A failed one does not keep the next from starting; a signal does."""
         codes: list[int] = []
-        interrupted = False
+        left, interrupted = list(sessions), False
         try:
-            for code, goes_on in self._runs(sessions):
-                codes.append(code)
-                interrupted = not goes_on
+            for session, ending in self._runs(sessions):
+                if ending.record is not None and ending.record.outcome is not None:
+                    codes.append(exit_code(ending.record))
+                    left = [day for day in sessions if day > session]
+                    interrupted = bool(ending.signal or ending.detached)
+                else:
+                    interrupted = True
+                if interrupted:
+                    break
         except KeyboardInterrupt:  # between two runs
             interrupted = True
-        done = len(codes) - (codes[-1:] == [ExitCode.INTERRUPTED])
-        left = sessions[done:]
         if interrupted and left:
             told = f"{plural(len(left), 'session')} left: the same command goes on with {left[0]}"
             click.echo(told, err=True)
-        elif self.output == "text":
-            click.echo(f"\n{plural(done, 'session')} done")
-        return ExitCode.INTERRUPTED if interrupted else reduce(or_, codes, 0)
+            return ExitCode.INTERRUPTED
+        if self.output == "text":
+            click.echo(f"\n{plural(len(codes), 'session')} done")
+        return reduce(or_, codes, 0)
 
-    def _runs(self, sessions: Sequence[date]) -> Iterator[tuple[int, bool]]:
-        """The exit code of each run, and whether the next one may follow."""
+    def _runs(self, sessions: Sequence[date]) -> Iterator[tuple[date, Ending]]:
+        """Each session's run, carried to its end and told. One whose time has not come is left for later."""
         from openbell.cli.carry import accepted, carry_out
-        from openbell.core.summary import exit_code
 
         store = self.setting.store()
         for session in sessions:
@@ -146,21 +152,22 @@ class _Backfill:
                 continue
             request = Submit(pipeline=loaded.pipeline, digest=loaded.digest, origin=origin())
             ending = accepted(carry_out(self.setting, store, request, _Quiet()))
-            code = ExitCode.INTERRUPTED if ending.record is None else exit_code(ending.record)
             if ending.record is not None:
                 with sheltered():
-                    self._show(session, ending.record, code)
-            unfinished = ending.record is None or ending.record.outcome is None
-            goes_on = not (ending.signal or ending.detached or unfinished)
-            yield code, goes_on
-            if not goes_on:
-                return
+                    self._show(session, ending.record)
+            yield session, ending
 
-    def _show(self, session: date, record: RunRecord, code: int) -> None:
+    def _show(self, session: date, record: RunRecord) -> None:
         state = record.state.value
         counts = {one.name.lower(): count for one in TaskState if (count := record.count(one))}
         if self.output == "json":
-            told = {"session": f"{session}", "run": record.id, "state": state, "code": code, "counts": counts}
+            told = {
+                "session": f"{session}",
+                "run": record.id,
+                "state": state,
+                "code": exit_code(record),
+                "counts": counts,
+            }
             click.echo(json.dumps(told))
             return
         click.echo(f"{session}  {record.id:<20} ", nl=False)

@@ -20,6 +20,7 @@ from openbell.config.project import locate, project_markets
 from openbell.errors import ExitCode, OpenbellError, UsageError
 from openbell.market import Market, Session, resolve
 from openbell.market import calendars as known
+from openbell.market.export import FORMATS
 from openbell.market.names import ALIASES
 
 _FROM = click.option("--from", "first", metavar="DATE", help="First date. Default: the first known.")
@@ -96,7 +97,7 @@ def show(name: str, year: int | None, project: str, output: str) -> None:
 
 @calendars.command("export")
 @click.argument("name")
-@click.option("--format", "form", type=click.Choice(["deephaven", "ics", "csv"]), required=True)
+@click.option("--format", "form", type=click.Choice(list(FORMATS)), required=True)
 @click.option("--file", type=click.Path(dir_okay=False), help="Write to this file instead of stdout.")
 @_FROM
 @_TO
@@ -109,8 +110,6 @@ def export(name: str, form: str, file: str | None, first: str | None, last: str 
     ics         iCalendar: closed weekdays and sessions of unusual hours
     csv         every date with its session in UTC, or the reason why it has none
     """
-    from openbell.market.export import FORMATS
-
     one = resolve(name, project_markets(locate(Path(project)), os.environ))
     text = FORMATS[form](one, *_span(one, _date(first, one.valid_from), _date(last, one.valid_until)))
     if file is None:
@@ -156,7 +155,7 @@ def diff(names: tuple[str, ...]) -> int:
 
     changed = 0
     for name in _chosen(names, snapshot.names()):
-        lines = changes(load(name) if name in known() else {}, snapshot.build(name))
+        lines = changes(load(name), snapshot.build(name)) if name in known() else ["a new calendar"]
         changed += bool(lines)
         for line in lines:
             click.echo(f"{name}: {line}")
@@ -183,12 +182,11 @@ def verify(names: tuple[str, ...], first: str | None, last: str | None, output: 
         span = _span(one, _date(first, one.valid_from), _date(last, one.valid_until))
         for told in disagreements(name, *span):
             count += 1
-            said = ", ".join(f"{source}: {what}" for source, what in told.said.items())
             entry = {"calendar": name, "date": f"{told.date}", "what": told.what, "shipped": told.shipped}
             if output == "json":
                 click.echo(json.dumps(entry | {"said": dict(told.said)}, ensure_ascii=False))
             else:
-                click.echo(f"{name:<10} {told.date:%a %Y-%m-%d}  {told.what:<7} ours: {told.shipped}; {said}")
+                click.echo(f"{name}: {told}")
     click.echo(plural(count, "disagreement"), err=True)
     return 1 if count else ExitCode.OK
 

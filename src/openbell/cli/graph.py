@@ -14,13 +14,12 @@ from openbell.config.load import Overrides
 from openbell.core.model import Pipeline
 from openbell.core.state import RunRecord
 from openbell.errors import NotFound, OpenbellError
-
-_FORMATS = ("ascii", "mermaid", "dot", "svg")
+from openbell.report.diagram import FORMATS
 
 
 @click.command()
 @click.argument("target")
-@click.option("--format", "form", type=click.Choice(_FORMATS), default="ascii", help="Default: ascii.")
+@click.option("--format", "form", type=click.Choice(list(FORMATS)), default="ascii", help="Default: ascii.")
 @click.option("--file", type=click.Path(dir_okay=False), help="Write to this file instead of stdout.")
 @click.option("--date", help="The session that the pipeline is bound to.")
 @PROJECT
@@ -29,8 +28,6 @@ def graph(target: str, form: str, file: str | None, date: str | None, project: s
 
     TARGET is a file, the name of a pipeline, or a run such as `nightly/3`, which is drawn with its states.
     """
-    from openbell.report.diagram import FORMATS
-
     text = FORMATS[form](*_drawn(target, date, project))
     if file is None:
         click.echo(text, nl=False)

@@ -12,7 +12,7 @@ from datetime import date, datetime
 
 from openbell.config.document import Path as Place
 from openbell.config.draft import Draft
-from openbell.config.shapes import BetweenShape, When
+from openbell.config.shapes import BetweenShape, StepShape, When
 from openbell.core.model import Late, Opening, Pipeline, Step
 from openbell.core.render import sessions_in
 from openbell.errors import MarketError
@@ -97,51 +97,43 @@ def _near(market: Market, session: date, name: str) -> date:
 
 
 def _opened(draft: Draft, step: Step, market: Market, session: date) -> Step:
-    """The step with its times as instants."""
+    """The step with its times as instants, or with why it has none. One that never has any is an error."""
     shape = draft.timed.get(step.name)
     if shape is None:
         return step
-    openings, absent = (
-        _times(draft, step, market, session, shape.when) if shape.when is not None else ((), "")
-    )
-    stop_at = None
-    if shape.stop_at is not None:
-        place: Place = ("steps", step.name, "stop_at")
-        try:
-            stop_at = point(shape.stop_at).at(market, session)
-        except MarketError as error:
-            draft.fault("OB128", error.message, place, error.hint)
-        if stop_at is not None and openings and stop_at <= openings[0].start:
-            draft.fault("OB128", f"`stop_at: {shape.stop_at}` is not after the time of the step", place)
-    return replace(step, openings=openings, absent=absent, stop_at=stop_at)
+    place: Place = ("steps", step.name)
+    try:
+        if (found := _times(market, session, shape)) is not None:
+            return replace(step, openings=found[0], stop_at=found[1])
+        near = market.dates(max(market.valid_from, session - 20 * DAY), session)
+        if any(_times(market, day, shape) for day in near):
+            return replace(step, absent=f"the session {session} of {market.name} has no time for it")
+        key, told = _never(market, session, shape)
+        draft.fault("OB128", told, (*place, key))
+    except MarketError as error:
+        key = "stop_at" if shape.when is None else "when"
+        draft.fault("OB128", error.message, (*place, key), error.hint)
+    return step
 
 
 def _times(
-    draft: Draft, step: Step, market: Market, session: date, when: When
-) -> tuple[tuple[Opening, ...], str]:
-    """The times of a step, or why it has none in this session. One that never has any is an error."""
-    place: Place = ("steps", step.name, "when")
-    try:
-        openings = tuple(sorted(set(_openings(market, session, when))))
-        if openings:
-            return openings, ""
-        near = market.dates(max(market.valid_from, session - 20 * DAY), session)
-        if any(True for day in near for _ in _openings(market, day, when)):
-            return (), f"the session {session} of {market.name} has no time for it (`when: {_shown(when)}`)"
-    except MarketError as error:
-        draft.fault("OB128", error.message, place, error.hint)
-        return (), ""
-    told = f"{market.name} is never in the state {' or '.join(_states(when))}"
-    if isinstance(when, BetweenShape):
-        told = f"`until: {when.until}` is not after `after: {when.after}`"
-    draft.fault("OB128", told, place)
-    return (), ""
+    market: Market, session: date, shape: StepShape
+) -> tuple[tuple[Opening, ...], datetime | None] | None:
+    """When a step may start in a session, and by when it has to end; None when it has no time in it."""
+    openings = tuple(sorted(set(_openings(market, session, shape.when)))) if shape.when is not None else ()
+    stop_at = point(shape.stop_at).at(market, session) if shape.stop_at is not None else None
+    closed = shape.when is not None and not openings
+    over = bool(stop_at and openings and stop_at <= openings[0].start)
+    return None if closed or over else (openings, stop_at)
 
 
-def _shown(when: When) -> str:
-    if isinstance(when, BetweenShape):
-        return f"{{after: {when.after}, until: {when.until}}}"
-    return ", ".join(_states(when))
+def _never(market: Market, session: date, shape: StepShape) -> tuple[str, str]:
+    """The key, and what is wrong with it, of a step that has no time in any session."""
+    if shape.when is None or any(True for _ in _openings(market, session, shape.when)):
+        return "stop_at", f"`stop_at: {shape.stop_at}` is not after the time of the step"
+    if isinstance(shape.when, BetweenShape):
+        return "when", f"`until: {shape.when.until}` is not after `after: {shape.when.after}`"
+    return "when", f"{market.name} is never in the state {' or '.join(_states(shape.when))}"
 
 
 def _states(when: When) -> list[str]:

@@ -78,6 +78,10 @@ CODES: dict[str, Code] = {
         "The worker script cannot run here: a syntax error, a language or a library "
         "that this machine's executor does not offer.",
     ),
+    "OB126": Code(
+        "secret in a file",
+        "Secrets belong into the environment: `${VAR}` refers to one, and its value is stored nowhere.",
+    ),
     "OB127": Code(
         "overlay",
         "An overlay closes a date, changes its hours, or adds a session. This one contradicts itself, "
@@ -87,9 +91,5 @@ CODES: dict[str, Code] = {
         "session",
         "A step with `when` and a command with `{session}` live in the sessions of the pipeline's `market`. "
         "`--date` names one; without it, it is that of now.",
-    ),
-    "OB126": Code(
-        "secret in a file",
-        "Secrets belong into the environment: `${VAR}` refers to one, and its value is stored nowhere.",
     ),
 }

@@ -21,10 +21,9 @@ from openbell.market.states import MarketState, Windows, between
 from openbell.market.timeline import Span, Timeline
 
 _DURATION = re.compile(r"(\d+)\s*(s|m|h)")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours"}
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours"}
 _LONGEST = timedelta(hours=24)
 _NAMES = ", ".join(state.name.lower() for state in MarketState)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Transition(NamedTuple):
@@ -74,13 +73,11 @@ class Market:
 
     def state(self, at: datetime) -> MarketState:
         """The state at an aware datetime."""
-        if type(at) is datetime and at.tzinfo is UTC:  # the usual case, without another call
-            return self._timeline.at(at.timestamp())[2]
-        return self._timeline.at(self._seconds(at))[2]
+        return self.span(at)[2]
 
     def session(self, at: datetime) -> date:
         """The label of an instant: the latest session whose PRE_OPEN has begun. It never goes backwards."""
-        return date.fromordinal(self._timeline.at(self._seconds(at))[3])
+        return date.fromordinal(self.span(at)[3])
 
     def moment(self, at: datetime) -> Moment:
         """State and label at an instant, since when, and until when."""
@@ -95,7 +92,7 @@ class Market:
 
         `until` is the next change of state or label. Everything else is made of this.
         """
-        if type(at) is datetime and at.tzinfo is UTC:
+        if type(at) is datetime and at.tzinfo is UTC:  # the usual case, without another call
             return self._timeline.at(at.timestamp())
         return self._timeline.at(self._seconds(at))
 
@@ -205,10 +202,12 @@ class Market:
                 return found.breaks[0]
             case MarketState.PRE_OPEN:
                 before = session_before(self.schedule, session)
-                return self._between(before, found)[1], found.open
+                begin = self._between(before, found)[1] if before else found.open - self.windows.pre_open
+                return begin, found.open
             case MarketState.POST_CLOSE:
                 after = session_after(self.schedule, session)
-                return found.close, self._between(found, after)[0]
+                end = self._between(found, after)[0] if after else found.close + self.windows.post_close
+                return found.close, end
             case MarketState.BREAK:
                 raise MarketError(
                     f"{self.name} has no break on {session}",
@@ -266,11 +265,8 @@ class Market:
             check(self.schedule, end)
         return (start + n * DAY for n in range((end - start).days + 1))
 
-    def _between(self, session: Session | None, following: Session | None) -> tuple[datetime, datetime]:
+    def _between(self, session: Session, following: Session) -> tuple[datetime, datetime]:
         """Where the POST_CLOSE of the one ends, and the PRE_OPEN of the other begins."""
-        if session is None or following is None:
-            over = session.close + self.windows.post_close if session else _EPOCH
-            return over, following.open - self.windows.pre_open if following else over
         ends = between(int(session.close.timestamp()), int(following.open.timestamp()), self.windows)
         return _utc(ends[0]), _utc(ends[1])
 
@@ -369,7 +365,7 @@ def get_next_state_transition(name: str, at: datetime) -> Transition:
 
 def _duration(value: timedelta | str, what: str) -> timedelta:
     if isinstance(value, str) and (found := _DURATION.fullmatch(value.strip())):
-        value = timedelta(**{_UNITS[found[2]]: int(found[1])})
+        value = timedelta(**{UNITS[found[2]]: int(found[1])})
     if (
         not isinstance(value, timedelta)
         or value % timedelta(seconds=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
-from functools import lru_cache
+from functools import cache
 from importlib.resources import files
 
 from openbell.errors import UnknownMarket
@@ -49,24 +49,28 @@ ALIASES = PRIMARY | {
 """Other names of calendars: those of desks, of Deephaven, and the usual ones."""
 
 
-@lru_cache(maxsize=1)
 def calendars() -> list[str]:
     """Names of every calendar in the snapshot."""
+    return list(_calendars())
+
+
+@cache
+def _calendars() -> tuple[str, ...]:
     names = (entry.name for entry in FOLDER.iterdir())
-    return sorted(name.removesuffix(".json") for name in names if name.endswith(".json"))
+    return tuple(sorted(name.removesuffix(".json") for name in names if name.endswith(".json")))
 
 
 def canonical(name: str, own: Iterable[str] = ()) -> str:
     """The calendar that a name or alias means. Raises `UnknownMarket` with the nearest name."""
     found = ALIASES.get(name, name)
-    if found not in calendars():
+    if found not in _calendars():
         raise UnknownMarket(f"there is no market or calendar {name!r}", hint=_hint(name, own))
     return found
 
 
 def _hint(name: str, own: Iterable[str]) -> str:
     """The nearest name, capitals aside."""
-    known = {other.casefold(): other for other in (*calendars(), *ALIASES, *own)}
+    known = {other.casefold(): other for other in (*_calendars(), *ALIASES, *own)}
     near = get_close_matches(name.casefold(), known, 1, 0.5)
     if near:
         return f"did you mean {known[near[0]]!r}?"

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from openbell.errors import MarketError
-from openbell.market.markets import Market
+from openbell.market.markets import UNITS, Market
 from openbell.market.states import MarketState
 
 _POINT = re.compile(r"(?:(next|previous)\s+)?(open|close)(?:\s*([+-])\s*(\d{1,6})\s*(s|m|h))?")
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours"}
 _SHIFTS = {None: 0, "next": 1, "previous": -1}
 
 Stretch = tuple[datetime, datetime]
@@ -50,7 +49,7 @@ def point(text: str) -> Point:
     if found is None:
         raise MarketError(f"{text!r} is no point of a session", hint="such as close+30m or next open-5m")
     shift, event, sign, number, unit = found.groups()
-    offset = timedelta(**{_UNITS[unit]: int(number)}) if number else timedelta(0)
+    offset = timedelta(**{UNITS[unit]: int(number)}) if number else timedelta(0)
     return Point(event, -offset if sign == "-" else offset, _SHIFTS[shift])
 
 

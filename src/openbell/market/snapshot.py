@@ -20,27 +20,30 @@ _DEEPEST = 4
 _COMPOSITE = re.compile(r"\s*(any|all)\s*\((.*)\)\s*", re.DOTALL)
 
 
-def schedule_of(name: str, own: Mapping[str, Schedule] = {}) -> Schedule:  # read only
+def schedule_of(name: str, own: Mapping[str, Schedule] | None = None) -> Schedule:
     """The schedule of a name, alias or composite, corrections included. Raises `UnknownMarket`.
 
     `own`: schedules that come before those of the package, also as members of composites.
     """
     if not isinstance(name, str):
         raise UnknownMarket(f"{name!r} is no name of a market", hint="such as 'XNYS' or 'US_EQ'")
-    if name in own:
+    if own and name in own:
         return own[name]
     if name.count("(") > _DEEPEST:
         raise UnknownMarket("a composite of so many composites is none", hint=f"at most {_DEEPEST}")
     if found := _COMPOSITE.fullmatch(name):
         return Composite(found[1], [schedule_of(part.strip(), own) for part in _parts(found[2])])
-    return _of_the_package(canonical(name, own))
+    return _of_the_package(canonical(name, own or ()))
 
 
 @lru_cache(maxsize=256)
 def _of_the_package(name: str) -> Schedule:
-    data = load(name)
-    corrections = collect(data["corrections"], data["name"])
-    calendar = Calendar(data)
+    return corrected(load(name))
+
+
+def corrected(data: dict[str, Any]) -> Schedule:
+    """The schedule of a file's data: upstream's calendar under the corrections that the file brings along."""
+    calendar, corrections = Calendar(data), collect(data["corrections"], data["name"])
     return Amended(calendar, corrections, "ad hoc") if corrections else calendar
 
 

@@ -80,7 +80,7 @@ class Timeline:
         return int(seconds) >> PIECE
 
     def piece(self, number: int) -> Piece:
-        """One piece, compiled at its first use. Its first edge is where it, or what is known, begins."""
+        """One piece, compiled at its first use."""
         found = self._pieces.get(number)
         if found is None:
             found = self._pieces[number] = self._compile(number)

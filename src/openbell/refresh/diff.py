@@ -7,16 +7,13 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from openbell.market.amended import Amended
-from openbell.market.calendar import Calendar
 from openbell.market.overlay import collect
 from openbell.market.schedule import DAY, Schedule
+from openbell.market.snapshot import corrected
 from openbell.refresh.claims import shown
 from openbell.refresh.verify import local_hours
 
 _HEAD = ("title", "tz", "valid_from", "valid_until", "before")
-_LATER: dict[str, Any] = {"sources": {}, "before": None, "corrections": [], "digest": ""}
-"""Keys that snapshots before 0.2 did not have."""
 
 
 class _Change(NamedTuple):
@@ -32,14 +29,7 @@ def diff(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
 
     Neighbouring dates that change alike share a line. Equal snapshots give no line.
     """
-    old, new = _LATER | old, _LATER | new
-    was, now = _schedule(old), _schedule(new)
-    return [*_head(old, new), *_corrections(old, new), *_dates(was, now)]
-
-
-def _schedule(data: dict[str, Any]) -> Schedule:
-    corrections = collect(data["corrections"], data["name"])
-    return Amended(Calendar(data), corrections, "ad hoc")
+    return [*_head(old, new), *_corrections(old, new), *_dates(corrected(old), corrected(new))]
 
 
 def _head(old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:
@@ -52,8 +42,7 @@ def _head(old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:
 
 
 def _sources(data: dict[str, Any]) -> str:
-    found = ", ".join(f"{package} {version}" for package, version in data["sources"].items())
-    return found or str(data.get("source", "unknown"))
+    return ", ".join(f"{package} {version}" for package, version in data["sources"].items())
 
 
 def _corrections(old: dict[str, Any], new: dict[str, Any]) -> Iterator[str]:

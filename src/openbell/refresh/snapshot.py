@@ -12,7 +12,6 @@ from openbell.errors import UnknownMarket
 from openbell.market.amended import Amended
 from openbell.market.calendar import Calendar
 from openbell.market.overlay import collect
-from openbell.market.schedule import DAY
 from openbell.refresh import futures, generated, tables, upstream
 from openbell.refresh.compact import Upstream, compact, render
 from openbell.refresh.holiday_names import days_off, holiday_names
@@ -62,19 +61,11 @@ def summary(data: dict[str, Any]) -> str:
 
 
 def redundant(data: dict[str, Any]) -> Iterator[str]:
-    """Corrections that change nothing: upstream has come to agree with them. Raises `OverlayError`."""
-    calendar, overlays = Calendar(data), collect(data["corrections"], data["name"])
-    Amended(calendar, overlays)
-    for overlay in overlays:
-        amended = Amended(calendar, [overlay])
-        day = max(overlay.first, calendar.valid_from)
-        while day <= min(overlay.last, calendar.valid_until):
-            mine, theirs = amended.session(day), calendar.session(day)
-            if (mine and replace(mine, note="")) != (theirs and replace(theirs, note="")):
-                break
-            day += DAY
-        else:
-            yield f"redundant correction, upstream says so already: {overlay}"
+    """What has no effect among the corrections: upstream has come to agree. Raises `OverlayError`."""
+    amended = Amended(Calendar(data), collect(data["corrections"], data["name"]))
+    for _, error in amended.prove():
+        raise error
+    yield from (f"correction {note}" for _, note in amended.notes)
 
 
 def _read(file: str) -> Upstream:
