@@ -151,7 +151,13 @@ def _reopened(record: RunRecord, actions: list[Action]) -> int:
 
 
 def _cancel(record: RunRecord, request: CancelTasks, now: datetime) -> Iterator[Action]:
-    reason = f"cancelled by {request.actor or 'a user'}"
+    yield from cancellation(record, request, f"cancelled by {request.actor or 'a user'}", now)
+
+
+def cancellation(
+    record: RunRecord, request: CancelTasks, reason: str, now: datetime
+) -> Iterator[Cancel | Stop]:
+    """What ends the tasks of a run that the request means."""
     for group in _chosen(record, request.step):
         if request.cell is None and group.waiting:
             yield Cancel(now, record.id, group.step.name, reason)
@@ -169,7 +175,7 @@ def _halt(record: RunRecord, reason: str, now: datetime) -> Iterator[Action]:
 
 def _stops(
     record: RunRecord, group: Group, reason: StopReason, now: datetime, only: int | None = None
-) -> Iterator[Action]:
+) -> Iterator[Stop]:
     for cell, live in group.live.items():
         if live.state is not TaskState.STOPPING and only in (None, cell):
             yield Stop(now, TaskKey(record.id, group.step.name, cell), live.attempt, reason)

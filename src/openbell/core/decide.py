@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 
-from openbell.core.answers import answer
+from openbell.core.answers import answer, cancellation
 from openbell.core.events import Action, Cancel, CloseRun, Skip, Stall, Start, Stop
 from openbell.core.gates import Scope, closed_gate, expired, hopeless, missed, slots
 from openbell.core.model import Step, TaskKey
+from openbell.core.occasions import moments, occasions, replaced
+from openbell.core.requests import CancelTasks
 from openbell.core.resources import Pool, Usage, asks
 from openbell.core.state import Group, Live, RunRecord, State
 from openbell.core.states import StopReason, TaskState
@@ -33,7 +36,11 @@ def decide(state: State, now: datetime) -> Decision:
     """The next actions. A pending request comes first and alone, for it may change all the rest."""
     for request_id, (request, run) in state.requests.items():
         return Decision(tuple(answer(state, request_id, request, run, now)), None)
-    actions: list[Action] = []
+    if actions := [*occasions(state, now)]:
+        return Decision(tuple(actions), None)
+    for record in replaced(state, now):
+        everything = CancelTasks(record.id)
+        actions.extend(cancellation(record, everything, "replaced by the next run", now))
     tripped = {record.id: record.tripped for record in _open(state)}
     for record in _open(state):
         for group in record.groups.values():
@@ -148,8 +155,8 @@ def _waits_for_a_better(scope: Scope, held: dict[Pool, int]) -> bool:
 
 
 def _wake_at(state: State, now: datetime) -> datetime | None:
-    moments = (moment for record in _open(state) for moment in _moments(state, record, now))
-    return min((moment for moment in moments if moment > now), default=None)
+    of_runs = (moment for record in _open(state) for moment in _moments(state, record, now))
+    return min((moment for moment in chain(of_runs, moments(state)) if moment > now), default=None)
 
 
 def _moments(state: State, record: RunRecord, now: datetime) -> Iterator[datetime]:

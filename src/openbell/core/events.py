@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from openbell.core.model import Pipeline, Run, TaskKey
@@ -135,7 +135,76 @@ class Answer:
     run: str | None = None
 
 
-Action = OpenRun | Amend | Start | Stop | Skip | Cancel | Reopen | Pause | Resume | Stall | CloseRun | Answer
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """A trigger is heeded from `position` on: an instant in ISO form, or the label of a session."""
+
+    at: datetime
+    pipeline: str
+    trigger: str
+    position: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unwatch:
+    """The trigger is gone from its pipeline."""
+
+    at: datetime
+    pipeline: str
+    trigger: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fire:
+    """The occasion has come: a run of this pipeline is due. It stands until a run answers for it."""
+
+    at: datetime
+    pipeline: str
+    trigger: str
+    position: str
+    key: str
+    nominal: datetime
+    session: date | None = None
+    mode: str = ""
+
+    @property
+    def run(self) -> str:
+        """The id of the run that it leads to."""
+        return f"{self.pipeline}/{self.key}"
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """Occasions that no run will answer for: `count` of them, from the key `first` to the key `last`."""
+
+    at: datetime
+    pipeline: str
+    trigger: str
+    position: str
+    first: str
+    last: str
+    count: int
+    reason: str
+
+
+Action = (
+    OpenRun
+    | Amend
+    | Start
+    | Stop
+    | Skip
+    | Cancel
+    | Reopen
+    | Pause
+    | Resume
+    | Stall
+    | CloseRun
+    | Answer
+    | Watch
+    | Unwatch
+    | Fire
+    | Miss
+)
 
 
 # ── facts: what the world reports ────────────────────────────────────────────────────────────
@@ -270,6 +339,17 @@ class Reported:
 
 
 @dataclass(frozen=True, slots=True)
+class Unplanned:
+    """No run could be made of the pipeline for this occasion: its file or its calendar does not allow it."""
+
+    at: datetime
+    pipeline: str
+    trigger: str
+    key: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class SpaceChanged:
     """The disk of the state folder fell below its floor, or rose above it again."""
 
@@ -278,6 +358,18 @@ class SpaceChanged:
     low: bool
 
 
-Fact = Led | Requested | Started | Exited | Refused | Lost | Unreachable | Reached | Reported | SpaceChanged
+Fact = (
+    Led
+    | Requested
+    | Started
+    | Exited
+    | Refused
+    | Lost
+    | Unreachable
+    | Reached
+    | Reported
+    | Unplanned
+    | SpaceChanged
+)
 Event = Action | Fact
 AttemptFact = Started | Exited | Refused | Lost | Unreachable | Reached | Reported

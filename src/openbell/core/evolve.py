@@ -15,8 +15,10 @@ from openbell.core.events import (
     Event,
     Exited,
     Fact,
+    Fire,
     Led,
     Lost,
+    Miss,
     OpenRun,
     Pause,
     Reached,
@@ -31,9 +33,13 @@ from openbell.core.events import (
     Start,
     Started,
     Stop,
+    Unplanned,
     Unreachable,
+    Unwatch,
+    Watch,
 )
 from openbell.core.model import AttemptKey, Run, TaskKey
+from openbell.core.occasions import answered, label_of, note, remember
 from openbell.core.retry import judge
 from openbell.core.state import Group, Live, RunRecord, State
 from openbell.core.states import TRANSITIONS, TaskState, Verb
@@ -57,6 +63,9 @@ def evolve(state: State, event: Event) -> None:
             state.requests[event.id] = (event.request, event.run)
         case Answer():
             state.requests.pop(event.request, None)
+            answered(state, event.request)
+        case Watch() | Unwatch() | Fire() | Miss() | Unplanned():
+            note(state, event)
         case SpaceChanged():
             state.space_low = event.low
         case Led():
@@ -100,10 +109,12 @@ def _run(state: State, event: OpenRun | Amend | Pause | Resume | Stall | CloseRu
                 raise InvalidTransition(f"run {event.run} cannot close: some of its tasks are not final")
             record.outcome = event.outcome
             record.paused = ""
+            remember(state, record.run.pipeline.name, label_of(record.run), event.outcome)
 
 
 def _lead(state: State, event: Led) -> None:
     state.epoch = event.epoch
+    state.led_at = event.at
     for record in state.runs.values():
         record.last_end = event.at
         record.stalled = False

@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple
 
 from openbell.core.matrix import SINGLE, Matrix, Scalar
 from openbell.core.states import FailureKind
+from openbell.core.triggers import Trigger
 
 
 class TaskKey(NamedTuple):
@@ -142,6 +143,19 @@ class Late(StrEnum):
     """It is skipped, with that reason, unless it had begun in its time."""
 
 
+class Overlap(StrEnum):
+    """What becomes of an occasion whose predecessor still runs."""
+
+    FORBID = "forbid"
+    """It is missed, and recorded so."""
+    QUEUE = "queue"
+    """It waits for its turn."""
+    ALLOW = "allow"
+    """Both run."""
+    REPLACE = "replace"
+    """The predecessor is cancelled, and makes room."""
+
+
 class Opening(NamedTuple):
     """A stretch in which a step may start: from `start`, before `end`; without an end, from `start` on."""
 
@@ -226,6 +240,11 @@ class Pipeline:
     """The session that this is bound to, as `session`, and those near it: `session-1`."""
     calendars: Mapping[str, str] = field(default_factory=dict)
     """Digest of each market whose sessions went into it."""
+    triggers: tuple[Trigger, ...] = ()
+    """What opens runs of it by itself, while a daemon leads."""
+    catch_up: int = 1
+    """After the engine was down: so many of the last occasions are made up for, the others are missed."""
+    overlap: Overlap = Overlap.FORBID
 
     def step(self, name: str) -> Step:
         """The step of that name. KeyError when there is none."""

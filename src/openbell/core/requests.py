@@ -34,6 +34,8 @@ class Submit:
     only: Only = Only.MISSING
     exclusive: bool = False
     """Refuse while another run of the same name is under way (they would share names and outputs)."""
+    key: str = ""
+    """The logical key of a run that a trigger opens; empty: it is counted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from openbell.core.durations import Durations
+from openbell.core.events import Fire
 from openbell.core.graph import topological
-from openbell.core.model import Run, Step, TaskKey
+from openbell.core.model import Pipeline, Run, Step, TaskKey
 from openbell.core.requests import Request
 from openbell.core.states import FailureKind, RunState, StopReason, TaskState
+from openbell.market import Market
 
 DELAYED = 8
 """Byte of a cell that waits for its `not_before`. To everybody else it is WAITING."""
@@ -234,6 +236,14 @@ class Limits:
     pools: Mapping[str, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A pipeline whose triggers are heeded. `market` is that of the pipeline, where it has one."""
+
+    pipeline: Pipeline
+    market: Market | None = None
+
+
 @dataclass(slots=True)
 class State:
     """All that `decide` looks at."""
@@ -244,6 +254,16 @@ class State:
     """Pending requests: id -> (request, the run it means)."""
     space_low: bool = False
     epoch: int = 0
+    led_at: datetime | None = None
+    """When the engine took the lead."""
+    schedules: Mapping[str, Schedule] | None = None
+    """The pipelines that open runs by themselves; None for an engine that only carries out requests."""
+    positions: dict[tuple[str, str], str] = field(default_factory=dict)
+    """How far each trigger (pipeline, trigger) has been dealt with: an instant, or the label of a session."""
+    fired: dict[str, Fire] = field(default_factory=dict)
+    """Occasions that have come, by the run that is to be opened for each."""
+    ended: dict[str, dict[str, RunState]] = field(default_factory=dict)
+    """How the latest runs ended, by pipeline and label: for triggers that wait for them."""
 
     def live(self, task: TaskKey, attempt: int) -> Live | None:
         """The live attempt of that number, or None: then a report about it is stale."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -73,3 +74,75 @@ def stretches(market: Market, session: date, state: MarketState) -> list[Stretch
         case _:
             span = market.window(session, state)
     return [span] if span[0] < span[1] else []
+
+
+_ANCHOR = re.compile(r"(first|last)\s+session\s+of\s+(?:the\s+)?(week|month|quarter|year)(?:\s+(.+))?")
+_AHEAD = 40 * timedelta(days=1)  # how far the labels of sessions are looked up at a time
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """A point of every session's day, or of the first or last session of each week, month, quarter, year."""
+
+    point: Point
+    which: str = ""
+    period: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.which} session of {self.period} {self.point}" if self.which else str(self.point)
+
+    def after(self, market: Market, at: datetime) -> Iterator[tuple[datetime, date]]:
+        """Its instants strictly after `at`, with their sessions, up to the end of the calendar."""
+        begin = at - self.point.offset - timedelta(days=14)
+        for session in self._sessions(market, max(begin.date(), market.valid_from)):
+            try:
+                found = self.point.at(market, session)
+            except MarketError:  # the session beside it is beyond the calendar
+                continue
+            if found > at:
+                yield found, session
+
+    def _sessions(self, market: Market, start: date) -> Iterator[date]:
+        """The labels from `start` on that are of this kind."""
+        labels = _labels(market, start)
+        if not self.which:
+            yield from labels
+            return
+        before = next(labels, None)
+        for label in labels:
+            assert before is not None
+            if _period(before, self.period) != _period(label, self.period):
+                yield label if self.which == "first" else before
+            before = label
+
+
+def _labels(market: Market, start: date) -> Iterator[date]:
+    while start <= market.valid_until:
+        end = min(start + _AHEAD, market.valid_until)
+        yield from market.dates(start, end)
+        start = end + timedelta(days=1)
+
+
+def _period(day: date, period: str) -> tuple[int, int]:
+    match period:
+        case "week":
+            year, week, _ = day.isocalendar()
+            return year, week
+        case "month":
+            return day.year, day.month
+        case "quarter":
+            return day.year, (day.month - 1) // 3
+        case _:
+            return day.year, 0
+
+
+def anchor(text: str) -> Anchor:
+    """Reads a point, or `last session of month close+1h`, `first session of week`. Raises `MarketError`.
+
+    Without a point, the open of the session is meant.
+    """
+    found = _ANCHOR.fullmatch(text.strip())
+    if found is None:
+        return Anchor(point(text))
+    which, period, rest = found.groups()
+    return Anchor(point(rest or "open"), which, period)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from datetime import datetime, time, timedelta
+from datetime import date, time, timedelta
 from enum import Enum
 from functools import cache
 from typing import Any
 
 from openbell.core import events as events_module
 from openbell.core import requests as requests_module
-from openbell.core.events import Event
+from openbell.core.events import Event, Fire
 from openbell.core.model import Pipeline
 from openbell.core.requests import Request
 
@@ -74,6 +74,12 @@ def decode_request(text: str) -> Request:
     return request
 
 
+def decode_fire(text: str) -> Fire:
+    """A fired occasion that was encoded by `encode_value`."""
+    fire: Fire = _adapter(Fire).validate_json(text)
+    return fire
+
+
 def encode_value(value: Any) -> str:
     """Any part of the model (an `Exit`, a result) as JSON."""
     return dump(_plain(value))
@@ -93,7 +99,7 @@ def _plain(value: Any) -> Any:
             return value.value if isinstance(value, Enum) else value
         case str() | int() | float():
             return value
-        case datetime() | time():
+        case date() | time():
             return value.isoformat()
         case timedelta():
             return value.total_seconds()

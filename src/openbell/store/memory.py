@@ -5,19 +5,20 @@ It keeps the same rows, not the objects that they came from, so loading from it 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from openbell.core.events import Answer, Event
-from openbell.core.model import AttemptKey, Run, TaskKey, run_name
+from openbell.core.model import AttemptKey, Run, TaskKey
 from openbell.core.requests import Request
 from openbell.core.state import Limits, RunRecord, State
 from openbell.core.states import FailureKind, RunState, TaskState
 from openbell.errors import Fenced
-from openbell.store.codec import decode_request, encode_request
+from openbell.store.codec import decode_fire, decode_request, encode_request
 from openbell.store.loader import TaskRow, build
 from openbell.store.projection import NEWEST_WINS, Changes, Row, Sweep, project
-from openbell.store.records import AttemptInfo, Lease, RunInfo, TaskInfo
+from openbell.store.records import AttemptInfo, Lease, MissInfo, RunInfo, TaskInfo
 from openbell.store.rows import Namespace, attempt_info, run_info
 
 
@@ -32,6 +33,9 @@ class MemoryStore:
         self._tasks: dict[TaskKey, Row] = {}
         self._attempts: dict[AttemptKey, Row] = {}
         self._requests: dict[str, Row] = {}
+        self._cursors: dict[tuple[str, str], str] = {}
+        self._fires: dict[str, str] = {}
+        self._misses: dict[tuple[str, str, str], Row] = {}
 
     def close(self) -> None:
         """Nothing to release."""
@@ -58,6 +62,8 @@ class MemoryStore:
         for row in sorted(self._requests.values(), key=lambda row: row["at"]):
             if row["taken"] and row["answered_at"] is None:
                 state.requests[row["id"]] = (decode_request(row["request"]), row["run"])
+        state.positions = dict(self._cursors)
+        state.fired = {run: decode_fire(fire) for run, fire in self._fires.items()}
         state.epoch = self._epoch
         return state
 
@@ -86,8 +92,8 @@ class MemoryStore:
         return str(found[0]["id"]) if found else None
 
     def next_key(self, name: str) -> int:
-        keys = [int(run_name(row["id"])[1]) for row in self._runs.values() if row["name"] == name]
-        return max(keys, default=0) + 1
+        numbers = [row["number"] or 0 for row in self._runs.values() if row["name"] == name]
+        return max(numbers, default=0) + 1
 
     def runs(self, name: str | None = None, limit: int = 100) -> list[RunInfo]:
         return [run_info(Namespace(row)) for row in self._newest_first(name)[:limit]]
@@ -95,6 +101,10 @@ class MemoryStore:
     def info(self, run_id: str) -> RunInfo | None:
         row = self._runs.get(run_id)
         return run_info(Namespace(row)) if row else None
+
+    def misses(self, name: str | None = None, limit: int = 100) -> list[MissInfo]:
+        rows = [MissInfo(**row) for row in self._misses.values() if name in (None, row["pipeline"])]
+        return sorted(rows, key=lambda row: (row.at, row.first), reverse=True)[:limit]
 
     def tasks(self, run_id: str) -> Iterator[TaskInfo]:
         for key, row in sorted(self._tasks.items()):
@@ -129,7 +139,7 @@ class MemoryStore:
 
     def _newest_first(self, name: str | None) -> list[Row]:
         rows = [row for row in self._runs.values() if name in (None, row["name"])]
-        return sorted(rows, key=lambda row: (row["opened_at"], int(run_name(row["id"])[1])), reverse=True)
+        return sorted(rows, key=lambda row: (row["opened_at"], row["number"] or 0, row["id"]), reverse=True)
 
     def _record(self, row: Row) -> RunRecord:
         run_id = row["id"]
@@ -163,6 +173,10 @@ class MemoryStore:
                     known[name] = value
         for row in changes.answered:
             self._requests[row["key"]] |= row
+        _replace(self._cursors, changes.cursors)
+        _replace(self._fires, changes.fires)
+        for row in changes.misses:
+            self._misses.setdefault((row["pipeline"], row["trigger"], row["first"]), row)
 
     def _sweep(self, sweep: Sweep) -> None:
         reopening = sweep.to is TaskState.WAITING
@@ -173,6 +187,14 @@ class MemoryStore:
         group = self._groups[sweep.run, sweep.step]
         if group["rest"] in sweep.states:
             group["rest"] = int(sweep.to)
+
+
+def _replace(known: dict[Any, str], changed: Mapping[Any, str | None]) -> None:
+    """Take over what has changed; None removes."""
+    for key, value in changed.items():
+        known.pop(key, None)
+        if value is not None:
+            known[key] = value
 
 
 def _about(event: Event) -> str | None:

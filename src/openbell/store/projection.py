@@ -19,8 +19,10 @@ from openbell.core.events import (
     CloseRun,
     Event,
     Exited,
+    Fire,
     Led,
     Lost,
+    Miss,
     OpenRun,
     Pause,
     Reached,
@@ -33,9 +35,13 @@ from openbell.core.events import (
     Start,
     Started,
     Stop,
+    Unplanned,
     Unreachable,
+    Unwatch,
+    Watch,
 )
-from openbell.core.model import TaskKey
+from openbell.core.model import TaskKey, run_name
+from openbell.core.occasions import FIRED
 from openbell.core.retry import failure
 from openbell.core.state import State
 from openbell.core.states import TaskState
@@ -65,6 +71,11 @@ class Changes:
     runs: dict[str, Row] = field(default_factory=dict)
     tasks: dict[TaskKey, Row] = field(default_factory=dict)
     attempts: dict[tuple[TaskKey, int], Row] = field(default_factory=dict)
+    cursors: dict[tuple[str, str], str | None] = field(default_factory=dict)
+    """Position of each trigger; None: it is gone."""
+    fires: dict[str, str | None] = field(default_factory=dict)
+    """Occasions that wait for their run, by its id; None: they wait no more."""
+    misses: list[Row] = field(default_factory=list)
     requested: list[Row] = field(default_factory=list)
     answered: list[Row] = field(default_factory=list)
 
@@ -102,6 +113,10 @@ def _touch(changes: Changes, event: Event, state: State) -> None:
         case Answer():
             row = {"key": event.request, "answered_at": event.at, "accepted": event.accepted}
             changes.answered.append({**row, "message": event.message, "run": event.run})
+            if (waited := event.request.removeprefix(FIRED)) != event.request:
+                changes.fires[waited] = None
+        case Watch() | Unwatch() | Fire() | Miss() | Unplanned():
+            _occasion(changes, event)
         case OpenRun():
             _open(changes, event, state)
         case Led():
@@ -109,6 +124,30 @@ def _touch(changes: Changes, event: Event, state: State) -> None:
                 _run(changes, run_id, state, event.at)
         case Pause() | Resume() | Amend() | CloseRun():
             _run(changes, event.run, state, event.at)
+
+
+def _occasion(changes: Changes, event: Watch | Unwatch | Fire | Miss | Unplanned) -> None:
+    match event:
+        case Unwatch():
+            changes.cursors[event.pipeline, event.trigger] = None
+        case Unplanned():
+            changes.fires[f"{event.pipeline}/{event.key}"] = None
+            _missed(changes, event, event.trigger, event.key, event.key, 1)
+        case Watch():
+            changes.cursors[event.pipeline, event.trigger] = event.position
+        case Fire():
+            changes.cursors[event.pipeline, event.trigger] = event.position
+            changes.fires[event.run] = encode_value(event)
+        case Miss():
+            changes.cursors[event.pipeline, event.trigger] = event.position
+            _missed(changes, event, event.trigger, event.first, event.last, event.count)
+
+
+def _missed(
+    changes: Changes, event: Miss | Unplanned, trigger: str, first: str, last: str, count: int
+) -> None:
+    row = {"pipeline": event.pipeline, "trigger": trigger, "first": first, "last": last}
+    changes.misses.append({**row, "count": count, "reason": event.reason, "at": event.at})
 
 
 def _open(changes: Changes, event: OpenRun, state: State) -> None:
@@ -123,6 +162,7 @@ def _open(changes: Changes, event: OpenRun, state: State) -> None:
             "opened_at": run.opened_at,
             "origin": run.origin,
             "size": pipeline.size,
+            "number": int(key) if (key := run_name(run.id)[1]).isdecimal() else None,
         }
     )
     for step in pipeline:

@@ -9,7 +9,7 @@ from typing import Protocol
 from openbell.core.events import Answer, Event
 from openbell.core.requests import Request
 from openbell.core.state import Limits, RunRecord, State
-from openbell.store.records import AttemptInfo, Lease, RunInfo, TaskInfo
+from openbell.store.records import AttemptInfo, Lease, MissInfo, RunInfo, TaskInfo
 
 
 class Store(Protocol):
@@ -31,7 +31,7 @@ class Store(Protocol):
         ...
 
     def load(self, limits: Limits) -> State:
-        """The state as of the last append: every run that is not final, and the pending requests."""
+        """The state as of the last append: runs that are not final, requests, positions of triggers."""
         ...
 
     # ── everybody's side ─────────────────────────────────────────────────────────────────────
@@ -66,6 +66,10 @@ class Store(Protocol):
 
     def info(self, run_id: str) -> RunInfo | None:
         """One run without its tasks."""
+        ...
+
+    def misses(self, name: str | None = None, limit: int = 100) -> list[MissInfo]:
+        """Occasions that no run answers for, newest first."""
         ...
 
     def tasks(self, run_id: str) -> Iterator[TaskInfo]:

@@ -39,6 +39,19 @@ class RunInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class MissInfo:
+    """Occasions that no run answers for: `count` of them, by the keys of the first and the last."""
+
+    pipeline: str
+    trigger: str
+    first: str
+    last: str
+    count: int
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class TaskInfo:
     """A task that has been touched; one that never was has no record."""
 

@@ -21,11 +21,11 @@ from openbell.core.state import Limits, RunRecord, State
 from openbell.core.states import FailureKind, RunState, TaskState
 from openbell.errors import Fenced, StoreError
 from openbell.store import tables
-from openbell.store.codec import decode_event, decode_pipeline, decode_request, encode_request
+from openbell.store.codec import decode_event, decode_fire, decode_pipeline, decode_request, encode_request
 from openbell.store.database import READING, cause, connect, is_locked, migrate, unusable
 from openbell.store.loader import build
 from openbell.store.projection import project
-from openbell.store.records import AttemptInfo, Lease, RunInfo, TaskInfo
+from openbell.store.records import AttemptInfo, Lease, MissInfo, RunInfo, TaskInfo
 from openbell.store.rows import attempt_info, journal_row, run_info
 from openbell.store.statements import (
     ELAPSED,
@@ -33,11 +33,11 @@ from openbell.store.statements import (
     HEAD,
     LAST_END,
     LIVE,
+    NEWEST_FIRST,
     TASKS,
     UPSERT_LEASE,
     apply,
     insert,
-    key_of,
 )
 
 _AT_ONCE = 5_000  # rows
@@ -95,6 +95,10 @@ class SqlStore:
         )
         for row in self._read(pending.order_by(tables.requests.c.at)):
             state.requests[row.id] = (decode_request(row.request), row.run)
+        for row in self._read(sa.select(tables.cursors)):
+            state.positions[row.pipeline, row.trigger] = row.position
+        for row in self._read(sa.select(tables.fires)):
+            state.fired[row.run] = decode_fire(row.fire)
         state.epoch = self.epoch()
         return state
 
@@ -125,24 +129,31 @@ class SqlStore:
         chosen = sa.select(tables.runs.c.id).where(tables.runs.c.name == name)
         if digest is not None:
             chosen = chosen.where(tables.runs.c.digest == digest)
-        ordered = chosen.order_by(tables.runs.c.opened_at.desc(), key_of(tables.runs.c.id).desc())
+        ordered = chosen.order_by(*NEWEST_FIRST)
         rows = self._read(ordered.limit(1))
         return rows[0].id if rows else None
 
     def next_key(self, name: str) -> int:
-        chosen = sa.select(sa.func.max(key_of(tables.runs.c.id))).where(tables.runs.c.name == name)
+        chosen = sa.select(sa.func.max(tables.runs.c.number)).where(tables.runs.c.name == name)
         return int(self._read(chosen)[0][0] or 0) + 1
 
     def runs(self, name: str | None = None, limit: int = 100) -> list[RunInfo]:
         chosen = sa.select(tables.runs)
         if name is not None:
             chosen = chosen.where(tables.runs.c.name == name)
-        ordered = chosen.order_by(tables.runs.c.opened_at.desc(), key_of(tables.runs.c.id).desc())
+        ordered = chosen.order_by(*NEWEST_FIRST)
         return [run_info(row) for row in self._read(ordered.limit(limit))]
 
     def info(self, run_id: str) -> RunInfo | None:
         rows = self._read(sa.select(tables.runs).where(tables.runs.c.id == run_id))
         return run_info(rows[0]) if rows else None
+
+    def misses(self, name: str | None = None, limit: int = 100) -> list[MissInfo]:
+        chosen = sa.select(tables.misses)
+        if name is not None:
+            chosen = chosen.where(tables.misses.c.pipeline == name)
+        ordered = chosen.order_by(tables.misses.c.at.desc(), tables.misses.c.first.desc())
+        return [MissInfo(**row._mapping) for row in self._read(ordered.limit(limit))]
 
     def tasks(self, run_id: str) -> Iterator[TaskInfo]:
         chosen = sa.select(tables.tasks).where(tables.tasks.c.run == run_id)

@@ -38,10 +38,8 @@ def _merge(table: sa.Table, *keys: str) -> sa.Update:
     )
 
 
-def key_of(run_id: sa.Column[str]) -> Any:
-    """The number at the end of a run id, as SQL."""
-    return sa.cast(sa.func.substr(run_id, sa.func.length(tables.runs.c.name) + 2), sa.Integer)
-
+NEWEST_FIRST = (tables.runs.c.opened_at.desc(), tables.runs.c.number.desc(), tables.runs.c.id.desc())
+"""The order of runs."""
 
 _last_entry = sa.select(sa.func.coalesce(sa.func.max(tables.journal.c.seq), 0)).scalar_subquery()
 
@@ -119,6 +117,23 @@ def apply(connection: sa.Connection, changes: Changes) -> None:
     for statement, batch in written:
         if batch:
             connection.execute(statement, batch)
+    _occasions(connection, changes)
+
+
+def _occasions(connection: sa.Connection, changes: Changes) -> None:
+    """What triggers are at, and what they missed."""
+    for (pipeline, trigger), position in changes.cursors.items():
+        key = (tables.cursors.c.pipeline == pipeline) & (tables.cursors.c.trigger == trigger)
+        connection.execute(sa.delete(tables.cursors).where(key))
+        if position is not None:
+            row = {"pipeline": pipeline, "trigger": trigger, "position": position}
+            connection.execute(tables.cursors.insert(), row)
+    for run, fire in changes.fires.items():
+        connection.execute(sa.delete(tables.fires).where(tables.fires.c.run == run))
+        if fire is not None:
+            connection.execute(tables.fires.insert(), {"run": run, "fire": fire})
+    if changes.misses:
+        connection.execute(insert(tables.misses).on_conflict_do_nothing(), changes.misses)
 
 
 def _sweep(connection: sa.Connection, sweep: Sweep) -> None:

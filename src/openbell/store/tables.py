@@ -72,6 +72,7 @@ runs = sa.Table(
     sa.Column("size", sa.Integer, nullable=False),
     sa.Column("origin", sa.Text, nullable=False),
     sa.Column("session", sa.Text, nullable=False, server_default=""),
+    sa.Column("number", sa.Integer),
     sa.CheckConstraint(
         "(closed_at IS NOT NULL) = (state IN ('succeeded', 'partial', 'failed', 'cancelled'))",
         name="closed_runs_are_final",
@@ -141,4 +142,32 @@ requests = sa.Table(
     sa.Column("answered_at", Instant),
     sa.Column("accepted", sa.Boolean),
     sa.Column("message", sa.Text),
+)
+
+cursors = sa.Table(
+    "cursors",
+    metadata,
+    sa.Column("pipeline", sa.Text, primary_key=True),
+    sa.Column("trigger", sa.Text, primary_key=True),
+    sa.Column("position", sa.Text, nullable=False),
+)
+
+fires = sa.Table(
+    "fires",
+    metadata,
+    sa.Column("run", sa.Text, primary_key=True),
+    sa.Column("fire", sa.Text, nullable=False),
+)
+
+misses = sa.Table(
+    "misses",
+    metadata,
+    sa.Column("pipeline", sa.Text, primary_key=True),
+    sa.Column("trigger", sa.Text, primary_key=True),
+    sa.Column("first", sa.Text, primary_key=True),
+    sa.Column("last", sa.Text, nullable=False),
+    sa.Column("count", sa.Integer, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("at", Instant, nullable=False),
+    sa.Index("misses_by_time", "at"),
 )

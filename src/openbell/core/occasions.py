@@ -1,0 +1,312 @@
+"""Which occasions have come, and what becomes of each: a run, or a record of why there is none.
+
+An occasion is dealt with once: its trigger's position moves past it in the same event, and never back,
+whatever the clock does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from itertools import islice, takewhile
+
+from openbell.core.events import Action, Fire, Miss, Unplanned, Unwatch, Watch
+from openbell.core.model import Overlap, Run, run_name
+from openbell.core.state import RunRecord, Schedule, State
+from openbell.core.states import RunState
+from openbell.core.triggers import (
+    AfterTrigger,
+    Occasion,
+    SessionTrigger,
+    Timed,
+    Trigger,
+    next_after,
+    upcoming,
+)
+from openbell.errors import OutOfBounds
+from openbell.market import Market, MarketState
+
+_PUNCTUAL = timedelta(minutes=2)
+"""An engine that is up looks at least once a minute: what is later than this, it has slept over."""
+
+_MOST = 10_000  # occasions of one trigger that are counted one by one
+_KEPT = 60  # endings of each pipeline that are kept in mind
+FIRED = "fire."
+"""How the ids of requests begin that fired occasions make."""
+
+
+def request_id(run: str) -> str:
+    """The id of the request that a fired occasion makes."""
+    return f"{FIRED}{run}"
+
+
+# ── what is to be done ───────────────────────────────────────────────────────────────────────
+
+
+def occasions(state: State, now: datetime) -> Iterator[Action]:
+    """What the triggers of all schedules come to at this instant."""
+    for schedule in (state.schedules or {}).values():
+        for trigger in schedule.pipeline.triggers:
+            name = schedule.pipeline.name
+            position = state.positions.get((name, str(trigger)))
+            if position is None:
+                yield Watch(now, name, str(trigger), _start(schedule, trigger, now))
+            elif isinstance(trigger, AfterTrigger):
+                yield from _following(state, schedule, trigger, position, now)
+            elif isinstance(trigger, Timed):
+                yield from _due(state, schedule, trigger, datetime.fromisoformat(position), now)
+
+
+def unwatched(state: State, now: datetime) -> Iterator[Unwatch]:
+    """Triggers that are heeded and that no pipeline has any more."""
+    known = {
+        (schedule.pipeline.name, str(trigger))
+        for schedule in (state.schedules or {}).values()
+        for trigger in schedule.pipeline.triggers
+    }
+    for name, trigger in state.positions:
+        if (name, trigger) not in known:
+            yield Unwatch(now, name, trigger)
+
+
+def moments(state: State) -> Iterator[datetime]:
+    """When the next occasion of each trigger comes."""
+    for schedule in (state.schedules or {}).values():
+        yield from _next(state, schedule)
+
+
+def _next(state: State, schedule: Schedule) -> Iterator[datetime]:
+    """When the next occasion of each trigger comes; one in the past is held up."""
+    for trigger in schedule.pipeline.triggers:
+        position = state.positions.get((schedule.pipeline.name, str(trigger)))
+        if position is not None and isinstance(trigger, Timed):
+            coming = _coming(trigger, schedule.market, datetime.fromisoformat(position))
+            if coming is not None:
+                yield coming.at
+
+
+def _start(schedule: Schedule, trigger: Trigger, now: datetime) -> str:
+    """From where on a new trigger is heeded: from now, but a session that is going on still counts."""
+    if isinstance(trigger, AfterTrigger):
+        return _label_before(schedule.market, now)
+    if isinstance(trigger, SessionTrigger) and schedule.market is not None:
+        try:
+            moment = schedule.market.moment(now)
+            if moment.state not in (MarketState.OVERNIGHT, MarketState.HOLIDAY):
+                begin = schedule.market.window(moment.session, MarketState.PRE_OPEN)[0]
+                return (begin - timedelta(seconds=1)).isoformat()
+        except OutOfBounds:
+            pass
+    return now.isoformat()
+
+
+def _label_before(market: Market | None, now: datetime) -> str:
+    """The last label that is over: what was run for it before now is no news."""
+    day = now.astimezone(UTC).date()
+    try:
+        return (
+            market.prev_session(market.session(now)).date if market else day - timedelta(days=4)
+        ).isoformat()
+    except OutOfBounds:
+        return day.isoformat()
+
+
+@lru_cache(maxsize=4096)
+def _coming(trigger: Timed, market: Market | None, position: datetime) -> Occasion | None:
+    return next_after(trigger, market, position)
+
+
+def _due(
+    state: State, schedule: Schedule, trigger: Timed, position: datetime, now: datetime
+) -> Iterator[Action]:
+    """The occasions of one trigger that have come since its position."""
+    coming = _coming(trigger, schedule.market, position)
+    if coming is None or coming.at > now:
+        return
+    since = upcoming(trigger, schedule.market, position)
+    due = list(islice(takewhile(lambda occasion: occasion.at <= now, since), _MOST))
+    wanted, missed = _caught_up(state, schedule, due, now)
+    if missed:
+        yield _miss(schedule, trigger, missed, "the engine was not running", now)
+    if not wanted:
+        return
+    running = rivals(state, schedule.pipeline.name)
+    overlap = schedule.pipeline.overlap
+    if overlap is Overlap.ALLOW or not running:
+        yield _fire(schedule, trigger, wanted[0], now)
+    elif overlap is Overlap.FORBID and now - wanted[0].at <= _PUNCTUAL:
+        yield _miss(schedule, trigger, wanted, f"overlap: {running[0]} still runs", now)
+    elif overlap is Overlap.REPLACE and len(wanted) > 1:  # the last one fires when `replaced` has made room
+        yield _miss(schedule, trigger, wanted[:-1], "replaced by the next one", now)
+
+
+def _caught_up(
+    state: State, schedule: Schedule, due: list[Occasion], now: datetime
+) -> tuple[list[Occasion], list[Occasion]]:
+    """Those that get a run, and those that nobody was there for, by the pipeline's `catch_up`."""
+    patient = schedule.pipeline.overlap in (Overlap.QUEUE, Overlap.REPLACE)
+    led = state.led_at or now
+    late = [o for o in due if o.at < led - _PUNCTUAL or (not patient and now - o.at > _PUNCTUAL)]
+    fresh = due[len(late) :]
+    kept = max(0, schedule.pipeline.catch_up - (0 if patient else len(fresh)))
+    return [*late[len(late) - min(kept, len(late)) :], *fresh], late[: len(late) - min(kept, len(late))]
+
+
+def replaced(state: State, now: datetime) -> Iterator[RunRecord]:
+    """Runs that have to make room for the next one of their pipeline."""
+    for name, schedule in (state.schedules or {}).items():
+        if schedule.pipeline.overlap is Overlap.REPLACE and any(at <= now for at in _next(state, schedule)):
+            for record in state.runs.values():
+                if record.outcome is None and record.run.pipeline.name == name:
+                    yield record
+
+
+# ── after other pipelines ────────────────────────────────────────────────────────────────────
+
+
+def _following(
+    state: State, schedule: Schedule, trigger: AfterTrigger, position: str, now: datetime
+) -> Iterator[Action]:
+    """The first label behind the position that every pipeline it waits for has come to."""
+    if schedule.pipeline.overlap is not Overlap.ALLOW and rivals(state, schedule.pipeline.name):
+        return  # what it waited for is done: the run comes when its predecessor has ended
+    labels = {
+        label
+        for name in trigger.pipelines
+        for label, outcome in state.ended.get(name, {}).items()
+        if label > position and outcome is RunState.SUCCEEDED
+    }
+    passed: list[str] = []
+    for label in sorted(labels):
+        fits = [_fits(state, name, label, trigger) for name in trigger.pipelines]
+        why = _foreign(schedule.market, label)
+        if not why and trigger.mismatch == "skip":
+            why = next(
+                (
+                    _foreign(_market(state, name), label)
+                    for name in trigger.pipelines
+                    if not _has(state, name, label)
+                ),
+                "",
+            )
+        if why:
+            yield _unmatched(schedule, trigger, [*passed, label], why, now)
+            return
+        if all(fits) if trigger.every_one else any(fits):
+            if passed:
+                yield _unmatched(schedule, trigger, passed, f"{label} came first", now)
+            yield _fire(schedule, trigger, Occasion(now, _labelled(label, trigger), _day(label)), now, label)
+            return
+        passed.append(label)
+
+
+def _fits(state: State, name: str, label: str, trigger: AfterTrigger) -> bool:
+    """Whether a pipeline has succeeded for a label, or for the session that stands in for it."""
+    ended = state.ended.get(name, {})
+    market, day = _market(state, name), _day(label)
+    if market is None or day is None or _has(state, name, label):
+        return ended.get(label) is RunState.SUCCEEDED
+    if trigger.mismatch == "previous":
+        return ended.get(market.prev_session(day).date.isoformat()) is RunState.SUCCEEDED
+    return any(other > label and outcome is RunState.SUCCEEDED for other, outcome in ended.items())
+
+
+def _has(state: State, name: str, label: str) -> bool:
+    """Whether the market of a pipeline has a session of this label, as far as that can be told."""
+    return not _foreign(_market(state, name), label)
+
+
+def _foreign(market: Market | None, label: str) -> str:
+    """Why a label is no session of a market, or an empty text."""
+    day = _day(label)
+    if market is None or day is None or market.session_known(day) is not None:
+        return ""
+    closure = market.closure(day) if market.valid_from <= day <= market.valid_until else None
+    return f"{market.name} has no session on {label} ({closure})" if closure else ""
+
+
+def _market(state: State, name: str) -> Market | None:
+    schedule = (state.schedules or {}).get(name)
+    return schedule.market if schedule else None
+
+
+def _day(label: str) -> date | None:
+    try:
+        return date.fromisoformat(label) if "-" in label else None
+    except ValueError:
+        return None
+
+
+def _labelled(label: str, trigger: AfterTrigger) -> str:
+    return f"{label}-{trigger.mode}" if trigger.mode else label
+
+
+def _unmatched(
+    schedule: Schedule, trigger: AfterTrigger, labels: list[str], reason: str, now: datetime
+) -> Miss:
+    name = schedule.pipeline.name
+    return Miss(now, name, str(trigger), labels[-1], labels[0], labels[-1], len(labels), reason)
+
+
+# ── what the actions say ─────────────────────────────────────────────────────────────────────
+
+
+def rivals(state: State, name: str) -> list[str]:
+    """Runs of a pipeline that are under way, or about to be opened."""
+    found = [
+        record.id
+        for record in state.runs.values()
+        if record.run.pipeline.name == name and record.outcome is None and (record.live or not record.paused)
+    ]
+    return found + [fire.run for fire in state.fired.values() if fire.pipeline == name]
+
+
+def _fire(
+    schedule: Schedule, trigger: Trigger, occasion: Occasion, now: datetime, position: str = ""
+) -> Fire:
+    name = schedule.pipeline.name
+    position = position or occasion.at.isoformat()
+    return Fire(now, name, str(trigger), position, occasion.key, occasion.at, occasion.session, trigger.mode)
+
+
+def _miss(schedule: Schedule, trigger: Timed, missed: list[Occasion], reason: str, now: datetime) -> Miss:
+    name, position = schedule.pipeline.name, missed[-1].at.isoformat()
+    return Miss(now, name, str(trigger), position, missed[0].key, missed[-1].key, len(missed), reason)
+
+
+# ── what it does to the state ────────────────────────────────────────────────────────────────
+
+
+def note(state: State, event: Watch | Unwatch | Fire | Miss | Unplanned) -> None:
+    """Move the position of a trigger, and remember what is due."""
+    match event:
+        case Watch() | Miss():
+            state.positions[event.pipeline, event.trigger] = event.position
+        case Unwatch():
+            state.positions.pop((event.pipeline, event.trigger), None)
+        case Fire():
+            state.positions[event.pipeline, event.trigger] = event.position
+            state.fired[event.run] = event
+        case Unplanned():
+            state.fired.pop(f"{event.pipeline}/{event.key}", None)
+
+
+def answered(state: State, request: str) -> None:
+    """A run has been opened for an occasion, or found."""
+    if request.startswith(FIRED):
+        state.fired.pop(request.removeprefix(FIRED), None)
+
+
+def remember(state: State, name: str, label: str, outcome: RunState) -> None:
+    """How a run of this label ended, for the pipelines that come after it."""
+    ended = state.ended.setdefault(name, {})
+    ended.pop(label, None)
+    ended[label] = outcome
+    while len(ended) > _KEPT:
+        del ended[next(iter(ended))]
+
+
+def label_of(run: Run) -> str:
+    """What runs of different pipelines are matched by: the session, or the key where there is none."""
+    return run.pipeline.sessions.get("session") or run_name(run.id)[1]
