@@ -76,7 +76,6 @@ def test_a_pipeline_that_is_wrong(folder: Folder, text: str, codes: list[str]) -
         ("script: ▸wroker.py", ["OB112"]),
         ("script: ▸.", ["OB112"]),
         ("run: x\n▸when: post_close", ["OB128"]),
-        ("run: x\n▸call: a:b", ["OB101"]),
         ("run: x\ntimeout: ▸5", ["OB106"]),
         ("run: x\ntimeout: ▸0s", ["OB104"]),
         ("run: x\nstart_timeout: ▸-1s", ["OB106"]),
@@ -138,7 +137,7 @@ def test_a_step_that_is_wrong(folder: Folder, keys: str, codes: list[str]) -> No
 @pytest.mark.parametrize(
     ("keys", "what"),
     [
-        ("▸a:\n    timeout: 5s", "neither `run` nor `script`"),
+        ("▸a:\n    timeout: 5s", "neither `run`, `script` nor `call`"),
         ("▸a:\n    run: x\n    script: worker.py", "both `run` and `script`"),
     ],
 )

@@ -18,7 +18,7 @@ from openbell.cli.words import moment, plural, seconds, size
 from openbell.config.load import Loaded, Overrides
 from openbell.core.graph import topological
 from openbell.core.matrix import Axis, label
-from openbell.core.model import EXECUTORS, Command, Late, Pipeline, Replay, Script, Step
+from openbell.core.model import EXECUTORS, Call, Command, Late, Pipeline, Replay, Script, Step
 from openbell.core.states import TaskState
 from openbell.errors import ExitCode, NotFound
 from openbell.market import Closure
@@ -89,6 +89,8 @@ def _facts(step: Step) -> Iterator[tuple[str, str]]:
             yield "run", " ".join(argv)
         case Script(path=path):
             yield "script", path
+        case Call(target=target):
+            yield "call", target
     if step.needs:
         yield "needs", ", ".join(f"{need.step} ({need.mode.value})" for need in step.needs)
     match step.mode:

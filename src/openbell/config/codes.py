@@ -74,9 +74,9 @@ CODES: dict[str, Code] = {
     "OB122": Code("reserved variable", "openbell sets this environment variable itself."),
     "OB123": Code("outside the calendar", "The calendar does not cover these dates."),
     "OB124": Code(
-        "worker script",
-        "The worker script cannot run here: a syntax error, a language or a library "
-        "that this machine's executor does not offer.",
+        "worker",
+        "The worker script, or the callable, cannot run here: it is not there, does not parse, or needs a "
+        "language or a library that this machine's executor does not offer.",
     ),
     "OB126": Code(
         "secret in a file",

@@ -11,7 +11,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from openbell.core.model import Command, Pipeline, Script, Step
+from openbell.config.callables import module_file
+from openbell.core.model import Call, Command, Pipeline, Script, Step
 
 
 def digest(pipeline: Pipeline) -> str:
@@ -37,6 +38,10 @@ def _step(step: Step, folder: str) -> tuple[Any, ...]:
         path = Path(work.path)
         name = path.relative_to(folder) if path.is_relative_to(folder) else path
         work = (str(name), _content(path))
+    elif isinstance(work, Call):
+        file = module_file(work.module, Path(folder))
+        own = file is not None and file.is_relative_to(folder)
+        work = (work, _content(file) if file is not None and own else "")
     elif isinstance(step.work, Command) and (program := _program(step.work.argv, folder)) is not None:
         work = (step.work, _content(program))
     needs = sorted((need.step, need.mode.value) for need in step.needs)

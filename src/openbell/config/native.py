@@ -12,11 +12,10 @@ from openbell.config.draft import Draft, partition_axis
 from openbell.config.expand import beside
 from openbell.config.shapes import DatesShape, PipelineShape, RetryShape, SharedShape, StepShape
 from openbell.config.wiring import check_needs, check_templates
-from openbell.config.worker import check_python
+from openbell.config.work import work
 from openbell.core.matrix import Axis, Matrix, Scalar
 from openbell.core.model import (
     Batch,
-    Command,
     Demand,
     Late,
     Need,
@@ -24,9 +23,7 @@ from openbell.core.model import (
     Priority,
     Replay,
     Retry,
-    Script,
     Step,
-    Work,
 )
 from openbell.core.states import FailureKind
 
@@ -92,7 +89,7 @@ def _step(
     draft.environment(shape.env or {}, (*place, "env"))
     step = Step(
         name=name,
-        work=_work(draft, shape, place, here=executor == "process", ours=pipeline.python is None),
+        work=work(draft, shape, place, here=executor == "process", ours=pipeline.python is None, env=env),
         needs=tuple(Need(step, mode) for step, mode in shape.needs.items()),
         matrix=_matrix(draft, shape, pipeline, place),
         retry=_retry(_first(layers, "retry")),
@@ -111,8 +108,10 @@ def _step(
         draft.timed[name] = shape
     if shape.when is None and shape.late is not None:
         draft.fault("OB111", "`late` goes with `when`", (*place, "late"), key=True)
-    if shape.preload and shape.run:
-        draft.fault("OB111", "`preload` works with `script`, not with `run`", (*place, "preload"), key=True)
+    if shape.preload and (shape.run or shape.call):
+        other = "run" if shape.run else "call"
+        told = f"`preload` works with `script`, not with `{other}`"
+        draft.fault("OB111", told, (*place, "preload"), key=True)
     return step
 
 
@@ -123,19 +122,6 @@ def _first(layers: list[SharedShape], name: str) -> Any:
 
 def _or(value: Any, default: Any) -> Any:
     return default if value is None else value
-
-
-def _work(draft: Draft, shape: StepShape, place: Place, *, here: bool, ours: bool) -> Work:
-    if (shape.run is None) == (shape.script is None) and not draft.meant(place, "run", "script"):
-        told = "has both `run` and `script`" if shape.run else "has neither `run` nor `script`"
-        draft.fault("OB111", f"`{place[-1]}` {told}; exactly one is needed", place, key=True)
-    if shape.script is None:
-        return Command(shape.run or ())
-    place = (*place, "script")
-    script = draft.file(shape.script, place, "the worker script")
-    if script is not None:
-        check_python(draft, script, place, here=here, ours=ours)
-    return Script(str(script or shape.script))
 
 
 def _matrix(draft: Draft, shape: StepShape, pipeline: PipelineShape, place: Place) -> Matrix:

@@ -30,6 +30,7 @@ from openbell.config.kinds import (
     whole,
     wrong,
 )
+from openbell.config.work_shapes import WorkShape
 from openbell.core.model import EXECUTORS, NeedMode
 from openbell.core.states import FailureKind
 from openbell.errors import MarketError
@@ -310,12 +311,12 @@ class SharedShape(Shape):
     )
 
 
-class StepShape(SharedShape):
+class StepShape(SharedShape, WorkShape):
     """A step: what to run, after what, for which cells."""
 
     model_config = ConfigDict(
         json_schema_extra={
-            "oneOf": [{"required": ["run"]}, {"required": ["script"]}],
+            "oneOf": [{"required": ["run"]}, {"required": ["script"]}, {"required": ["call"]}],
             "not": {"required": ["replay", "batch"]},
         }
     )

@@ -63,7 +63,22 @@ class Script:
     path: str
 
 
-Work = Command | Script
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A Python callable, `module:function`: it is given the context, and what it returns is the result."""
+
+    target: str
+
+    @property
+    def module(self) -> str:
+        return self.target.partition(":")[0]
+
+    @property
+    def function(self) -> str:
+        return self.target.partition(":")[2]
+
+
+Work = Command | Script | Call
 
 
 class NeedMode(StrEnum):

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 
 from openbell.config.expand import expand
-from openbell.core.model import AttemptKey, Command, Run, Script, Step
+from openbell.core.model import AttemptKey, Call, Command, Run, Script, Step
 from openbell.core.render import environment, query_name, render, values
 from openbell.core.state import RunRecord
 from openbell.executors.protocol import Brief
@@ -59,6 +59,8 @@ def _argv(run: Run, step: Step, cell: int) -> tuple[str, ...]:
             return tuple(render(word, known) for word in argv)
         case Script(path=path):
             return (path,)
+        case Call(target=target):
+            return (target,)
 
 
 def _env(run: Run, step: Step, key: AttemptKey) -> dict[str, str]:

@@ -9,7 +9,9 @@ import sys
 import threading
 from typing import Any
 
-_LONGEST = 64 * 1024  # bytes of one line; the engine cuts longer ones
+LONGEST = 64 * 1024
+"""Bytes of one line; the engine cuts longer ones."""
+
 _TOPICS = ("log", "metric")
 
 
@@ -54,10 +56,8 @@ def _report(topic: str, message: object, data: dict[str, Any]) -> None:
     event = {"topic": topic, "message": str(message), "data": data}
     text = json.dumps(event, default=_plain, ensure_ascii=False) + "\n"
     line = text.encode(errors="replace")  # names of files may hold bytes that are no text
-    if len(line) > _LONGEST:
-        raise ValueError(
-            f"a report of {len(line)} bytes is longer than {_LONGEST}: write large data to files"
-        )
+    if len(line) > LONGEST:
+        raise ValueError(f"a report of {len(line)} bytes is longer than {LONGEST}: write large data to files")
     path = os.environ.get("OPENBELL_EVENTS")
     if not path:
         print(line.decode().rstrip(), file=sys.stderr)  # noqa: T201

@@ -6,9 +6,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from openbell.core.model import Command
+from openbell.core.model import Call, Command
 from openbell.executors.process.files import AttemptFiles, mark_of
 from openbell.executors.protocol import Brief
+
+_SOURCE = str(Path(__file__).parents[3])
+CALLER = (
+    f"import sys; sys.path.insert(0, {_SOURCE!r}); from openbell.worker.call import main; "
+    "del sys.path[0]; main(sys.argv[1])"
+)
+"""A program that calls its argument. It brings `openbell.worker` along, whatever the interpreter has."""
 
 
 def specify(brief: Brief, files: AttemptFiles, folder: Path, *, log_cap: int, power: bool) -> dict[str, Any]:
@@ -16,8 +23,11 @@ def specify(brief: Brief, files: AttemptFiles, folder: Path, *, log_cap: int, po
     step = brief.step
     in_place = bool(step.preload)
     argv = list(brief.argv)
-    if not isinstance(step.work, Command) and not in_place:
-        argv.insert(0, brief.python or sys.executable)
+    python = brief.python or sys.executable
+    if isinstance(step.work, Call):
+        argv = [python, "-c", CALLER, *argv]
+    elif not isinstance(step.work, Command) and not in_place:
+        argv.insert(0, python)
     checkpoint = folder / "checkpoints" / f"{files.folder.parent.name}.{step.name}.{brief.key.cell}"
     env = {
         "PYTHONUNBUFFERED": "1",

@@ -1,0 +1,37 @@
+"""What one attempt of a step is, out of its keys: a command, a worker script, or a callable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from openbell.config.callables import check_callable
+from openbell.config.document import Path as Place
+from openbell.config.draft import Draft
+from openbell.config.shapes import StepShape
+from openbell.config.worker import check_python
+from openbell.core.model import Call, Command, Script, Work
+
+_FORMS = ("run", "script", "call")
+
+
+def work(
+    draft: Draft, shape: StepShape, place: Place, *, here: bool, ours: bool, env: Mapping[str, str]
+) -> Work:
+    """The work. `here`: it runs on this machine; `ours`: by this Python; `env`: with these variables."""
+    given = [form for form in _FORMS if getattr(shape, form) is not None]
+    if len(given) != 1 and not draft.meant(place, *_FORMS):
+        told = (
+            f"has both `{given[0]}` and `{given[1]}`" if given else "has neither `run`, `script` nor `call`"
+        )
+        draft.fault("OB111", f"`{place[-1]}` {told}; exactly one is needed", place, key=True)
+    if shape.script is not None:
+        at = (*place, "script")
+        script = draft.file(shape.script, at, "the worker script")
+        if script is not None:
+            check_python(draft, script, at, here=here, ours=ours)
+        return Script(str(script or shape.script))
+    if shape.call is not None:
+        call = Call(shape.call)
+        check_callable(draft, call, (*place, "call"), sure=here and ours and "PYTHONPATH" not in env)
+        return call
+    return Command(shape.run or ())
