@@ -13,6 +13,7 @@ OpenbellError                     4   what the user sees: a message and what to 
 ├── StoreError                    4   the store cannot be read or written
 │   └── Fenced                    4   another engine has taken the lead: stop writing
 ├── ProjectError                  4   the project folder cannot be used
+├── AlreadyRunning                4   a daemon leads the project already
 └── ExecutorUnavailable           4   the place where tasks should run is not there
 
 A message says what is wrong in one line; `hint` says what to do next.
@@ -108,6 +109,10 @@ class Fenced(StoreError):
 
 class ProjectError(OpenbellError):
     """The project's folder cannot hold its state."""
+
+
+class AlreadyRunning(OpenbellError):
+    """A daemon leads the project already."""
 
 
 class ExecutorUnavailable(OpenbellError):

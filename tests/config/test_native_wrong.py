@@ -33,7 +33,7 @@ STEPS = "steps: {a: {run: x}}\n"
         ("name: n\nsteps: {▸a b: {run: x}}\n", ["OB118"]),
         ("name: n\nsteps: {▸a/b: {run: x}, c: {run: x, needs: [▸d]}}\n", ["OB118", "OB116"]),
         ("name: n\n▸stpes: {a: {run: x}}\n", ["OB101"]),
-        ("name: n\n▸triggers: [session]\n" + STEPS, ["OB101"]),
+        ("name: n\ntriggers: [▸session]\n" + STEPS, ["OB129"]),
         ("name: n\nmarket: ▸XNYZ\n" + STEPS, ["OB113"]),
         ("name: n\nmarket: ▸''\n" + STEPS, ["OB104"]),
         ("name: n\ntz: ▸Mars/Base\n" + STEPS, ["OB105"]),

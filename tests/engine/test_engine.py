@@ -186,14 +186,14 @@ def test_what_a_dead_asker_wanted_is_declined() -> None:
 
 
 def test_a_dead_asker_is_known_by_its_process() -> None:
-    from openbell.engine.conduct import _asker_lives
+    from openbell.engine.leader import asker_lives
 
     gone = multiprocessing.get_context("spawn").Process(target=int)
     gone.start()
     gone.join()
-    assert _asker_lives(f"{os.getpid()}.x")
-    assert not _asker_lives(f"{gone.pid}.x")
-    assert not _asker_lives("nonsense")
+    assert asker_lives(f"{os.getpid()}.x")
+    assert not asker_lives(f"{gone.pid}.x")
+    assert not asker_lives("nonsense")
 
 
 def test_the_engine_sleeps_until_the_next_thing_that_matters() -> None:

@@ -47,6 +47,14 @@ def bind(
     session = _session(draft, market, dates, now) if market else None
     if market is None or session is None:
         return pipeline
+    return bind_to(draft, pipeline, market, session, catching_up=catching_up)
+
+
+def bind_to(
+    draft: Draft, pipeline: Pipeline, market: Market, session: date, *, catching_up: bool = False
+) -> Pipeline:
+    """The pipeline bound to a session of its market. What is wrong goes into the draft's findings."""
+    asked = {name for step in pipeline for name in sessions_in(step)}
     try:
         sessions = {name: _near(market, session, name).isoformat() for name in sorted({"session", *asked})}
     except MarketError as error:

@@ -87,6 +87,13 @@ CODES: dict[str, Code] = {
         "An overlay closes a date, changes its hours, or adds a session. This one contradicts itself, "
         "the calendar, or another overlay, or cannot be read.",
     ),
+    "OB129": Code(
+        "trigger",
+        "What a trigger needs is missing: a cron has a time zone, its own or the pipeline's; sessions and "
+        "points of a day belong to the pipeline's `market`.",
+    ),
+    "OB130": Code("two of one name", "Two pipelines of a project have the same name."),
+    "OB131": Code("unknown pipeline", "A trigger comes `after` a pipeline that the project does not have."),
     "OB128": Code(
         "session",
         "A step with `when` and a command with `{session}` live in the sessions of the pipeline's `market`. "

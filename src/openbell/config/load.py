@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from openbell.config.binding import bind
+from openbell.config.definition import Definition
 from openbell.config.digest import digest
 from openbell.config.document import Document, Node, no_text, read, resolve
 from openbell.config.draft import Draft
@@ -85,13 +86,33 @@ def load(
     pipeline = _compile(draft, dialect, project, environ, overrides)
     if pipeline is not None:
         pipeline = _adjusted(draft, pipeline, project, overrides)
-    if starting:
+    pipeline, findings = _checked(draft, pipeline, overrides)
+    left_out = dict(sorted(draft.left_out.items()))
+    return Loaded(pipeline, digest(pipeline), dialect, document, findings, left_out)
+
+
+def define(
+    path: Path, project: Project, environ: Mapping[str, str], overrides: Overrides = Overrides()
+) -> Definition:
+    """Load a pipeline that its triggers will open runs of. Raises `ConfigError` with every finding."""
+    document = read(path)
+    draft = Draft(document, starting=True, markets=project.markets)
+    pipeline = _compile(draft, detect(document), project, environ, overrides)
+    pipeline, findings = _checked(draft, pipeline, overrides)
+    return Definition(path, replace(pipeline, data=project.data), draft, findings)
+
+
+def _checked(
+    draft: Draft, pipeline: Pipeline | None, overrides: Overrides
+) -> tuple[Pipeline, tuple[Finding, ...]]:
+    """The pipeline with its warnings. Raises `ConfigError` when something in its file is wrong."""
+    document = draft.document
+    if draft.starting:
         document.findings[:] = map(_must_be_set, document.findings)
     findings = [_traced(finding, overrides) for finding in in_order(document.findings)]
     if pipeline is None or draft.stand_ins or any(finding.fatal for finding in findings):
-        raise reject(path, findings)
-    left_out = dict(sorted(draft.left_out.items()))
-    return Loaded(pipeline, digest(pipeline), dialect, document, tuple(findings), left_out)
+        raise reject(document.path, findings)
+    return pipeline, tuple(findings)
 
 
 def detect(document: Document, assume: Dialect = Dialect.NATIVE) -> Dialect:

@@ -11,6 +11,7 @@ from openbell.config.document import Path as Place
 from openbell.config.draft import Draft, partition_axis
 from openbell.config.expand import beside
 from openbell.config.shapes import DatesShape, PipelineShape, RetryShape, SharedShape, StepShape
+from openbell.config.triggering import compile_triggers
 from openbell.config.wiring import check_needs, check_templates
 from openbell.config.work import work
 from openbell.core.matrix import Axis, Matrix, Scalar
@@ -19,6 +20,7 @@ from openbell.core.model import (
     Demand,
     Late,
     Need,
+    Overlap,
     Pipeline,
     Priority,
     Replay,
@@ -67,6 +69,9 @@ def compile_pipeline(
         source=str(draft.document.path.resolve()),
         python=_python(draft, shape.python) if shape.python else None,
         params=shape.params,
+        triggers=compile_triggers(draft, shape, shape.tz or (str(calendar.tz) if calendar else None)),
+        catch_up=shape.catch_up,
+        overlap=Overlap(shape.overlap),
     )
     check_templates(draft, pipeline)
     return pipeline

@@ -30,13 +30,12 @@ from openbell.config.kinds import (
     whole,
     wrong,
 )
+from openbell.config.trigger_shapes import OVERLAPS, STATES, CatchUp, TriggerShape
 from openbell.config.work_shapes import WorkShape
 from openbell.core.model import EXECUTORS, NeedMode
 from openbell.core.states import FailureKind
 from openbell.errors import MarketError
 from openbell.market.points import point
-
-_STATES = ("pre_open", "session", "break", "post_close", "overnight")
 
 
 def _when_kind(value: Any) -> str:
@@ -245,8 +244,8 @@ class BetweenShape(Shape):
 
 
 When = Annotated[
-    Annotated[Annotated[str, choice(*_STATES)], Tag("state")]
-    | Annotated[Annotated[list[Annotated[str, choice(*_STATES)]], Field(min_length=1)], Tag("states")]
+    Annotated[Annotated[str, choice(*STATES)], Tag("state")]
+    | Annotated[Annotated[list[Annotated[str, choice(*STATES)]], Field(min_length=1)], Tag("states")]
     | Annotated[BetweenShape, Tag("between")],
     Discriminator(_when_kind),
 ]
@@ -350,6 +349,19 @@ class PipelineShape(Shape):
     name: Name = Field(description="The name of the pipeline.")
     steps: Annotated[dict[Name, StepShape], Field(min_length=1)] = Field(description="The steps, by name.")
     market: Text | None = Field(None, description="The market whose sessions and zone the pipeline lives in.")
+    triggers: list[TriggerShape] = Field(
+        default_factory=list, description="What opens runs by itself under `openbell start`."
+    )
+    catch_up: CatchUp = Field(
+        1,
+        description="After the engine was down: run the `last` occasion, `none`, `all` or `all(n)` of them; "
+        "the others are recorded as missed.",
+    )
+    overlap: Annotated[str, choice(*OVERLAPS)] = Field(
+        "forbid",
+        description="While the predecessor runs: `forbid` (the occasion is missed), `queue`, `allow`, or "
+        "`replace` it.",
+    )
     tz: Text | None = Field(None, description="Time zone. Default: that of the market, or UTC.")
     concurrency: Annotated[int, whole(1, 100_000)] | None = Field(
         None, description="Tasks at once; the executor's slots bound it as well."

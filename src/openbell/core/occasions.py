@@ -6,7 +6,7 @@ whatever the clock does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from itertools import islice, takewhile
@@ -305,6 +305,12 @@ def remember(state: State, name: str, label: str, outcome: RunState) -> None:
     ended[label] = outcome
     while len(ended) > _KEPT:
         del ended[next(iter(ended))]
+
+
+def awaited(schedules: Mapping[str, Schedule]) -> set[str]:
+    """Pipelines that others come after."""
+    triggers = (trigger for schedule in schedules.values() for trigger in schedule.pipeline.triggers)
+    return {name for trigger in triggers if isinstance(trigger, AfterTrigger) for name in trigger.pipelines}
 
 
 def label_of(run: Run) -> str:

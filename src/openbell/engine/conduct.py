@@ -22,15 +22,14 @@ from openbell.core.state import RunRecord, State
 from openbell.core.states import TaskState
 from openbell.doorbell import Doorbell, ring
 from openbell.engine.engine import Engine
-from openbell.engine.leader import Holder, Lead, holder
-from openbell.engine.space import SpaceWatch
+from openbell.engine.leader import Holder, Lead, asker_lives, holder
+from openbell.engine.space import FLOOR, SpaceWatch
 from openbell.engine.workspace import Workspace
 from openbell.errors import ProjectError
 from openbell.executors.protocol import Executor
 from openbell.store.protocol import Store
 
 _FOLLOW = 0.2  # seconds between a follower's looks at the store, at least
-_FLOOR = 64 << 20  # free bytes below which nothing starts
 _ROUNDS = 3  # of the loop, from a byte in its pipe to the call of a handler
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -180,9 +179,9 @@ class _Leading:
             executors,
             conductor.clock,
             pools=conductor.pools,
-            space=SpaceWatch(conductor.workspace.folder, _FLOOR),
+            space=SpaceWatch(conductor.workspace.folder, FLOOR),
             observers=[self],
-            wanted=_asker_lives,
+            wanted=asker_lives,
         )
         engine.inbox.attach()
         doorbell.listen("requests", lambda _: engine.inbox.ring())
@@ -273,18 +272,6 @@ def _stopping(record: RunRecord) -> bool:
 
 def _fresh() -> str:
     return f"{os.getpid()}.{uuid4().hex}"
-
-
-def _asker_lives(request_id: str) -> bool:
-    """Whether the process that asked is still there: nobody waits for what a dead one wanted."""
-    pid, _, _ = request_id.partition(".")
-    try:
-        os.kill(int(pid), 0)
-    except (ValueError, ProcessLookupError):
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _name() -> str:

@@ -7,40 +7,45 @@ the executors what became of the attempts that lived, and goes on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol
 
 from openbell.clock import Clock
 from openbell.core.decide import decide
 from openbell.core.events import (
+    Action,
     Answer,
     Event,
     Exited,
     Fact,
+    Fire,
     Led,
     Lost,
     Refused,
     Requested,
     Start,
     Stop,
+    Unplanned,
     Unreachable,
 )
 from openbell.core.evolve import evolve, is_news
-from openbell.core.model import AttemptKey, TaskKey
+from openbell.core.model import AttemptKey, TaskKey, run_name
+from openbell.core.occasions import awaited, remember, request_id, unwatched
 from openbell.core.requests import Request, Submit
-from openbell.core.state import Limits, State
-from openbell.core.states import StopReason
+from openbell.core.state import Limits, Schedule, State
+from openbell.core.states import RunState, StopReason
 from openbell.engine.briefing import brief, inherited
 from openbell.engine.inbox import Inbox
 from openbell.engine.points import point
 from openbell.engine.space import SpaceWatch
-from openbell.errors import Fenced, StoreError
+from openbell.errors import Fenced, OpenbellError, StoreError
 from openbell.executors.protocol import Executor, Orphan
 from openbell.store.protocol import Store
 
 _LONGEST_SLEEP = 60.0  # seconds; a clock that jumps is noticed after that at the latest
 _IMPATIENCE = timedelta(seconds=3)  # grace of attempts whose user wants to leave now
+_ENDINGS = 60  # runs of a pipeline that others may come after
 _COMMITS = 3  # appending is idempotent, so a commit of unknown fate is simply tried again
 
 
@@ -50,8 +55,26 @@ class Observer(Protocol):
     def see(self, events: Sequence[Event], state: State) -> None: ...
 
 
+class Planner(Protocol):
+    """Knows the pipelines that open runs by themselves."""
+
+    @property
+    def schedules(self) -> Mapping[str, Schedule]:
+        """Those pipelines by name."""
+        ...
+
+    @property
+    def intact(self) -> bool:
+        """Whether all files could be read: then a pipeline that is not among them is gone."""
+        ...
+
+    def plan(self, fire: Fire) -> Submit:
+        """The run for an occasion. Raises `OpenbellError` when there can be none."""
+        ...
+
+
 class Engine:
-    """One leading engine of a project."""
+    """One leading engine of a project. With a planner it opens runs by itself."""
 
     def __init__(
         self,
@@ -63,6 +86,7 @@ class Engine:
         space: SpaceWatch | None = None,
         observers: Sequence[Observer] = (),
         wanted: Callable[[str], bool] = lambda _: True,
+        planner: Planner | None = None,
     ) -> None:
         self.inbox = Inbox()
         self.state = State(Limits({name: e.capacity for name, e in executors.items()}, dict(pools or {})))
@@ -72,6 +96,7 @@ class Engine:
         self._space = space
         self._observers = observers
         self._wanted = wanted
+        self._planner = planner
         self._inherited = inherited()
         self._pending: list[Event] = []
         self._epoch = 0
@@ -90,6 +115,7 @@ class Engine:
         self.state = self._store.load(self.state.limits)
         point("loaded")
         self._absorb([Led(now, lease.epoch, holder, adopt)])
+        self.heed()
         self._commit()
         orphans = self._orphans()
         for name, executor in self._executors.items():
@@ -97,6 +123,29 @@ class Engine:
             executor.adopt(orphans.pop(name, []))
         for name, lost in orphans.items():
             self._unknown(name, lost)
+        for fire in list(self.state.fired.values()) if self._planner else ():
+            self._plan(fire)
+
+    def heed(self) -> None:
+        """Take over the schedules as the planner knows them now."""
+        if self._planner is None:
+            return
+        self.state.schedules = self._planner.schedules
+        if self._planner.intact:
+            self._record(unwatched(self.state, self._clock.now()))
+        for name in awaited(self.state.schedules):
+            for info in reversed(self._store.runs(name, _ENDINGS)):
+                if info.state.final:
+                    remember(self.state, name, info.session or run_name(info.id)[1], info.state)
+
+    def _plan(self, fire: Fire) -> None:
+        """Ask for the run of an occasion."""
+        assert self._planner is not None
+        try:
+            self.request(request_id(fire.run), self._planner.plan(fire))
+        except OpenbellError as error:
+            at = self._clock.now()
+            self._absorb([Unplanned(at, fire.pipeline, fire.trigger, fire.key, error.message)])
 
     def _orphans(self) -> dict[str, list[Orphan]]:
         """The live attempts by the name of their executor."""
@@ -158,9 +207,7 @@ class Engine:
         """Whoever asked is gone, and nobody waits for it."""
         now = self._clock.now()
         self._absorb([Requested(now, request_id, request, "")])
-        refusal = Answer(now, request_id, accepted=False, message="its asker is gone")
-        evolve(self.state, refusal)
-        self._pending.append(refusal)
+        self._record([Answer(now, request_id, accepted=False, message="its asker is gone")])
 
     def kill(self, run_id: str) -> None:
         """Insist on the end of whatever lives of this run: no more grace."""
@@ -174,10 +221,22 @@ class Engine:
         if not isinstance(request, Submit):
             return request.run
         name = request.pipeline.name
+        if request.key:
+            return self._done_already(request) or f"{name}/{request.key}"
         known = None if request.new else self._store.newest(name, request.digest)
         if known and not request.reopen and (info := self._store.info(known)) and info.state.final:
             known = None
         return known or f"{name}/{self._store.next_key(name)}"
+
+    def _done_already(self, request: Submit) -> str | None:
+        """A run of the same session and definition that somebody has asked for, and that went well so far."""
+        session = request.pipeline.sessions.get("session")
+        if session is None or not request.key.startswith(session):
+            return None
+        known = self._store.newest(request.pipeline.name, request.digest)
+        info = self._store.info(known) if known else None
+        alive = info is not None and (not info.state.final or info.state is RunState.SUCCEEDED)
+        return known if alive else None
 
     def _absorb(self, facts: Sequence[Fact]) -> None:
         """Move the state on by facts. What is no news is dropped."""
@@ -186,13 +245,17 @@ class Engine:
                 evolve(self.state, fact)
                 self._pending.append(fact)
 
+    def _record(self, actions: Iterable[Action]) -> None:
+        """Move the state on by actions."""
+        for action in list(actions):
+            evolve(self.state, action)
+            self._pending.append(action)
+
     def _act(self) -> datetime | None:
         """Decide, record, perform, until there is nothing more to do. Returns when to ask again."""
         while True:
             decision = decide(self.state, self._clock.now())
-            for action in decision.actions:
-                evolve(self.state, action)
-            self._pending.extend(decision.actions)
+            self._record(decision.actions)
             self._commit()
             if not decision.actions:
                 return decision.wake_at
@@ -243,6 +306,8 @@ class Engine:
                 if action.reason is StopReason.INTERRUPT:
                     grace = min(grace, _IMPATIENCE)
                 self._executor_of(action.task).stop(key, action.reason, grace)
+            case Fire() if self._planner is not None:
+                self._plan(action)
             case _:
                 pass
 

@@ -9,7 +9,17 @@ import socket
 import sys
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
+
+
+class Role(StrEnum):
+    """Why somebody leads."""
+
+    RUN = "run"
+    """To carry out one request."""
+    DAEMON = "daemon"
+    """Until it is told to leave."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +30,7 @@ class Holder:
     host: str
     command: str
     since: datetime
+    role: Role = Role.RUN
 
     def __str__(self) -> str:
         return f"process {self.pid} on {self.host} ({self.command}, since {self.since:%Y-%m-%d %H:%M:%S} UTC)"
@@ -28,8 +39,9 @@ class Holder:
 class Lead:
     """The lead of a project. Held until it is released or the process ends."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, role: Role = Role.RUN) -> None:
         self._path = path
+        self._role = role
         self._file: int | None = None
 
     def take(self, now: datetime) -> bool:
@@ -43,7 +55,7 @@ class Lead:
         if not _is(file, self._path):  # its last holder's folder has been removed under us
             os.close(file)
             return False
-        holder = Holder(os.getpid(), socket.gethostname(), " ".join(_command()), now)
+        holder = Holder(os.getpid(), socket.gethostname(), " ".join(_command()), now, self._role)
         os.ftruncate(file, 0)
         os.pwrite(file, json.dumps({**asdict(holder), "since": now.isoformat()}).encode(), 0)
         self._file = file
@@ -86,10 +98,23 @@ def _is(file: int, path: Path) -> bool:
 def _read(file: int) -> Holder:
     try:
         data = json.loads(os.pread(file, 4096, 0))
-        return Holder(data["pid"], data["host"], data["command"], datetime.fromisoformat(data["since"]))
+        since, role = datetime.fromisoformat(data["since"]), Role(data.get("role", Role.RUN))
+        return Holder(data["pid"], data["host"], data["command"], since, role)
     except (ValueError, KeyError):  # it is writing its name just now
         return Holder(0, "this machine", "starting", datetime.fromtimestamp(0).astimezone())
 
 
 def _command() -> list[str]:
     return [Path(sys.argv[0]).name, *sys.argv[1:]][:6]
+
+
+def asker_lives(request_id: str) -> bool:
+    """Whether the process that asked is still there: nobody waits for what a dead one wanted."""
+    pid, _, _ = request_id.partition(".")
+    try:
+        os.kill(int(pid), 0)
+    except (ValueError, ProcessLookupError):
+        return False
+    except PermissionError:
+        return True
+    return True

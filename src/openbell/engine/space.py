@@ -8,6 +8,9 @@ from pathlib import Path
 
 from openbell.core.events import SpaceChanged
 
+FLOOR = 64 << 20
+"""Free bytes below which nothing starts."""
+
 _EVERY = timedelta(seconds=1)
 _WHILE_LOW = 5.0  # seconds between looks while nothing may start
 

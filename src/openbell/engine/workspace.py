@@ -33,6 +33,11 @@ class Workspace:
         return self.folder / "engine.sock"
 
     @property
+    def log(self) -> Path:
+        """What the daemon says."""
+        return self.folder / "engine.log"
+
+    @property
     def exists(self) -> bool:
         """Whether anything has ever run here."""
         return self.database.exists()

@@ -1,0 +1,152 @@
+"""`start`, `stop`, `reload`: the engine as a daemon."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import click
+
+from openbell.cli.options import PROJECT
+from openbell.cli.setting import Setting
+from openbell.doorbell import ring
+from openbell.engine.leader import Holder, Role, holder
+from openbell.errors import ExitCode, OpenbellError
+
+_PATIENCE = 20.0  # seconds for a daemon to take the lead
+_UNREACHABLE = 69
+_TAIL = 12  # lines of the log that an unsuccessful start shows
+
+
+@click.command()
+@click.option("--foreground", is_flag=True, help="Stay here and tell what happens, instead of going behind.")
+@PROJECT
+def start(foreground: bool, project: str) -> int:
+    """Lead the project: open the runs of its pipelines when their time comes.
+
+    It reads every pipeline of the project, again whenever a file changes, and goes on after a reboot or a
+    kill with what is in the store. What it does is in `.openbell/engine.log`.
+    """
+    setting = Setting.of(Path(project))
+    if not foreground:
+        return _behind(setting)
+    from openbell.cli.witness import Log
+    from openbell.engine.daemon import Daemon
+    from openbell.engine.planning import Planning
+
+    gc.freeze()
+    gc.enable()
+    planning = Planning(setting.project.folder, os.environ, ())
+    daemon = Daemon(
+        workspace=setting.workspace,
+        store=setting.store(),
+        clock=setting.clock,
+        executors=setting.executors,
+        planning=planning,
+        witness=Log(setting.clock),
+        pools=setting.pools,
+    )
+    asyncio.run(daemon.run())
+    return ExitCode.OK
+
+
+def _behind(setting: Setting) -> int:
+    """Start a daemon in a session of its own, and wait until it leads."""
+    setting.workspace.create()
+    _refuse(holder(setting.workspace.lock))
+    log = setting.workspace.log
+    with log.open("ab") as output:
+        begin = output.tell()
+        command = [sys.executable, "-m", "openbell.cli.entry", "start", "--foreground"]
+        child = subprocess.Popen(
+            [*command, "-C", str(setting.project.folder)],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd=setting.project.folder,
+            start_new_session=True,
+        )
+    until = time.monotonic() + _PATIENCE
+    while time.monotonic() < until:
+        leader = holder(setting.workspace.lock)
+        if leader is not None and leader.pid == child.pid:
+            click.echo(f"started: process {child.pid} leads {setting.project.folder}")
+            click.echo(f"  what it does: {log}")
+            return ExitCode.OK
+        if (code := child.poll()) is not None:
+            click.echo(_tail(log, begin), err=True, nl=False)
+            raise OpenbellError(f"the daemon ended at once, with {code}", hint=f"its log is {log}")
+        if leader is not None and leader.role is Role.RUN:
+            click.echo(f"started: process {child.pid} waits for {leader}")
+            return ExitCode.OK
+        time.sleep(0.05)
+    raise OpenbellError(f"the daemon does not lead after {_PATIENCE:g} s", hint=f"its log is {log}")
+
+
+def _refuse(leader: Holder | None) -> None:
+    from openbell.errors import AlreadyRunning
+
+    if leader is not None and leader.role is Role.DAEMON:
+        raise AlreadyRunning(f"a daemon leads already: {leader}", hint="`openbell stop` ends it")
+
+
+def _tail(log: Path, begin: int) -> str:
+    with log.open("rb") as file:
+        file.seek(begin)
+        lines = file.read().decode(errors="replace").splitlines(keepends=True)
+    return "".join(lines[-_TAIL:])
+
+
+@click.command()
+@click.option("--drain", is_flag=True, help="Start nothing more, and leave when nothing runs.")
+@click.option("--cancel", is_flag=True, help="Cancel what is under way, then leave.")
+@PROJECT
+def stop(drain: bool, cancel: bool, project: str) -> int:
+    """End the daemon. What runs, runs on, and the next engine takes it over.
+
+    Exit code 69 when no daemon leads.
+    """
+    from openbell.engine.daemon import Leave
+
+    setting = Setting.of_the_past(Path(project))
+    how = Leave.CANCEL if cancel else Leave.DRAIN if drain else Leave.LET
+    leader = _daemon(setting)
+    if leader is None:
+        return _UNREACHABLE
+    if not ring(setting.workspace.socket, f"leave {how.value}"):
+        raise OpenbellError(f"{leader} does not listen", hint=f"kill {leader.pid}")
+    while (now := holder(setting.workspace.lock)) is not None and now.pid == leader.pid:
+        time.sleep(0.05)
+    click.echo(f"stopped: process {leader.pid}")
+    return ExitCode.OK
+
+
+@click.command()
+@PROJECT
+def reload(project: str) -> int:
+    """Make the daemon look at its files now; it does so by itself when they change.
+
+    Exit code 69 when no daemon leads.
+    """
+    setting = Setting.of_the_past(Path(project))
+    leader = _daemon(setting)
+    if leader is None:
+        return _UNREACHABLE
+    ring(setting.workspace.socket, "reload")
+    click.echo(f"asked process {leader.pid} to look at its files; `tail {setting.workspace.log}` tells")
+    return ExitCode.OK
+
+
+def _daemon(setting: Setting) -> Holder | None:
+    """The daemon that leads; None, and said so, when there is none."""
+    leader = holder(setting.workspace.lock)
+    if leader is None or leader.role is not Role.DAEMON:
+        told = f"; {leader} leads" if leader else ""
+        click.echo(f"no daemon leads {setting.project.folder}{told}", err=True)
+        return None
+    return leader

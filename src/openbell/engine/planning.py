@@ -1,0 +1,88 @@
+"""The pipelines of a project as the daemon knows them: their schedules, and a run for each occasion."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from openbell.config.catalog import Catalog, catalog
+from openbell.config.digest import digest
+from openbell.config.project import Project, load_project
+from openbell.core.events import Fire
+from openbell.core.requests import Submit
+from openbell.core.state import Schedule
+from openbell.errors import ConfigError, ExecutorUnavailable, NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class Reloaded:
+    """What a look at the files came to. A file in `broken` is gone on with as it was before, if it was."""
+
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    broken: tuple[ConfigError, ...] = ()
+
+    @property
+    def news(self) -> bool:
+        return bool(self.added or self.removed or self.changed or self.broken)
+
+
+@dataclass(slots=True)
+class Planning:
+    """Reads the project's files, again and again. `executors`: the places where tasks can run."""
+
+    folder: Path
+    environ: Mapping[str, str]
+    executors: Collection[str]
+    project: Project = field(init=False)
+    _catalog: Catalog = field(default_factory=Catalog)
+
+    def __post_init__(self) -> None:
+        self.project = Project(self.folder)
+
+    def reload(self) -> Reloaded:
+        """Read all files anew. Whatever is broken keeps its last good version."""
+        try:
+            self.project = load_project(self.folder, self.environ)
+        except ConfigError as error:
+            return Reloaded(broken=(error,))
+        before, self._catalog = self._catalog, catalog(self.project, self.environ)
+        self._catalog.keep(before)
+        old, new = before.definitions, self._catalog.definitions
+        changed = (name for name in new if name in old and old[name].pipeline != new[name].pipeline)
+        return Reloaded(
+            added=tuple(name for name in new if name not in old),
+            removed=tuple(name for name in old if name not in new),
+            changed=tuple(changed),
+            broken=tuple(self._catalog.broken.values()),
+        )
+
+    @property
+    def intact(self) -> bool:
+        """Whether every file could be read: then what is not there is gone for good."""
+        return not self._catalog.broken
+
+    @property
+    def files(self) -> list[Path]:
+        """The files that were read."""
+        found = [definition.path for definition in self._catalog.definitions.values()]
+        return [*found, *self._catalog.broken]
+
+    @property
+    def schedules(self) -> Mapping[str, Schedule]:
+        """The pipelines that have triggers, by name."""
+        definitions = self._catalog.definitions.items()
+        return {name: one.schedule for name, one in definitions if one.pipeline.triggers}
+
+    def plan(self, fire: Fire) -> Submit:
+        """The run of an occasion. Raises `OpenbellError` when there can be none."""
+        definition = self._catalog.definitions.get(fire.pipeline)
+        if definition is None:
+            raise NotFound(f"there is no pipeline {fire.pipeline} any more")
+        pipeline = definition.bound(fire.session)
+        for step in pipeline:
+            if step.executor not in self.executors:
+                raise ExecutorUnavailable(f"the executor `{step.executor}` is not available")
+        return Submit(pipeline, digest(pipeline), origin=f"trigger {fire.trigger}", key=fire.key)
