@@ -20,7 +20,7 @@ def test_a_late_run_works_on_its_own_session(desk: Desk) -> None:
     desk.write("night.yaml", NIGHT)
     plan = desk.run("plan", "night.yaml", "--date", "2024-07-03")
     assert "session      2024-07-03 of US_EQ" in plan.out
-    assert "2024-07-03 17:00:00 to 2024-07-03 19:00:00" in plan.out
+    assert "13:00 to 15:00 EDT" in plan.out
     assert (
         json.loads(desk.run("plan", "night.yaml", "--date", "2024-07-03", "-o", "json").out)["session"]
         == "2024-07-03"

@@ -193,7 +193,8 @@ def test_a_required_field_is_one_without_default(subject: str) -> None:
     ("wanted", "subject", "kind", "required", "default"),
     [
         ("concurrency", "pipeline", "integer 1 to 100000", False, "none"),
-        ("steps", "pipeline", "mapping", True, ""),
+        ("default_mode", "pipeline", "name", False, "none"),
+        ("execution", "pq", "mapping", True, ""),
         ("steps.timeout", "pipeline", "duration", False, "none"),
         ("steps.retry.attempts", "pipeline", "integer 1 to 1000", False, "1"),
         ("defaults.retry.backoff", "pipeline", "number 1 to 100", False, "2.0"),

@@ -156,6 +156,7 @@ def test_a_task_gets_both_generations_of_variables() -> None:
         "NUM_WORKERS": "4",
         "QUERY_NAME": "pq_replay_{my} sim_20240115_2",
         "OPENBELL_SESSION": "",
+        "OPENBELL_RUN_MODE": "",
         "OPENBELL_RUN_ID": "my-sim/3",
         "OPENBELL_ATTEMPT": "my-sim/3/worker/2#1",
     }

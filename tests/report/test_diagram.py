@@ -24,7 +24,13 @@ EDGES = {("prices", "returns"), ("returns", "books"), ("factors", "books")}
 
 
 def pipeline(*steps: Step) -> Pipeline:
-    return Pipeline("desk", steps or STEPS, title='The "desk" & <others>', tz="America/New_York")
+    return Pipeline(
+        "desk",
+        steps or STEPS,
+        title='The "desk" & <others>',
+        tz="America/New_York",
+        sessions={"session": "2024-07-03"},
+    )
 
 
 def finished() -> RunRecord:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import reduce
 from operator import or_
-from pathlib import Path
 
 import click
 
-from openbell.cli.choosing import check_executors, load_for, parse_dates, parse_values
+from openbell.cli.choosing import check_executors, load_for, parse_dates, parse_steps, parse_values, place_of
 from openbell.cli.entry import sheltered
-from openbell.cli.options import LINES
+from openbell.cli.options import LINES, MODE, STEPS
 from openbell.cli.setting import Setting, origin
 from openbell.cli.words import moment, plural, seconds
 from openbell.config.load import Loaded, Overrides
@@ -35,12 +34,21 @@ _COLOURS = {"succeeded": "green", "partial": "yellow", "failed": "red", "cancell
 @click.command()
 @click.argument("pipeline")
 @click.argument("dates")
+@MODE
+@STEPS
 @click.option("--on", type=click.Choice(EXECUTORS), help="Where the tasks run.")
 @click.option("--set", "values", multiple=True, metavar="KEY=VALUE", help="Set a key of the file.")
 @click.option("--dry-run", is_flag=True, help="Show the sessions and leave.")
 @LINES
 def backfill(
-    pipeline: str, dates: str, on: str | None, values: tuple[str, ...], dry_run: bool, output: str
+    pipeline: str,
+    dates: str,
+    mode: str | None,
+    steps: tuple[str, ...],
+    on: str | None,
+    values: tuple[str, ...],
+    dry_run: bool,
+    output: str,
 ) -> int:
     """Run a pipeline for each session from A to B (DATES is A:B), in order, one run each.
 
@@ -48,9 +56,9 @@ def backfill(
     again runs only what is missing. Closed dates have no session, and sessions that have not begun are
     left for later.
     """
-    place = Path(pipeline) if Path(pipeline).exists() else Path.cwd()
-    setting = Setting.of(place)
-    work = _Backfill(setting, pipeline, on, parse_values(values), output)
+    setting = Setting.of(place_of(pipeline))
+    said = Overrides(on, values=parse_values(values), catching_up=True, mode=mode, steps=parse_steps(steps))
+    work = _Backfill(setting, pipeline, said, output)
     first, last = parse_dates(dates) or (date.min, date.min)
     market = work.market()
     chosen, closures = _sessions(setting, market, first, last)
@@ -77,14 +85,13 @@ def _sessions(setting: Setting, market: Market, first: date, last: date) -> tupl
 class _Backfill:
     setting: Setting
     wanted: str
-    on: str | None
-    values: tuple[tuple[str, str], ...]
+    said: Overrides
     output: str
 
     def load(self, session: date | None, *, starting: bool) -> Loaded:
         """The pipeline, bound to this session; to that of now without one."""
         dates = (session, session) if session else None
-        overrides = Overrides(self.on, dates, self.setting.clock.now(), catching_up=True, values=self.values)
+        overrides = replace(self.said, dates=dates, now=self.setting.clock.now())
         return load_for(self.setting, self.wanted, overrides, starting=starting)
 
     def market(self) -> Market:

@@ -10,8 +10,16 @@ import click
 
 from openbell.cli.findings import show
 from openbell.cli.setting import Setting
+from openbell.config.catalog import files
+from openbell.config.document import read
 from openbell.config.load import Loaded, Overrides, load
-from openbell.errors import ExecutorUnavailable, UsageError
+from openbell.core.selection import dropped_needs
+from openbell.errors import ExecutorUnavailable, NotFound, UsageError
+
+
+def place_of(wanted: str | None) -> Path:
+    """Where to look for the project: beside the file that was named, else here."""
+    return Path(wanted) if wanted and Path(wanted).exists() else Path.cwd()
 
 
 def parse_dates(text: str | None) -> tuple[date, date] | None:
@@ -40,11 +48,59 @@ def parse_values(texts: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     return tuple(pairs)
 
 
+def parse_steps(texts: tuple[str, ...]) -> tuple[str, ...]:
+    """The words of `--steps a,+b --steps c+`. Raises `UsageError`."""
+    words = [word.strip() for text in texts for word in text.split(",")]
+    if not all(words):
+        raise UsageError("--steps takes names of steps", hint="for example `--steps +book` or `--steps a,b+`")
+    return tuple(words)
+
+
+def wanted_pipeline(
+    setting: Setting, argument: str | None, option: str | None, steps: tuple[str, ...]
+) -> tuple[str, tuple[str, ...]]:
+    """The pipeline that a command names, and the steps: as PIPELINE, as `--pipeline`, or not at all.
+
+    `--pipeline` may also name a step of the project's pipelines. Without a name, it is the only one.
+    """
+    if argument and option:
+        raise UsageError("PIPELINE and --pipeline say the same thing twice")
+    wanted = argument or option
+    if wanted is None:
+        return _only_one(setting), steps
+    try:
+        setting.project.find(wanted, Path.cwd())
+    except NotFound:
+        found = _with_step(setting, wanted) if option else []
+        if len(found) != 1 or steps:
+            raise
+        click.echo(f"note: `{wanted}` is a step of {found[0].stem}: the same as --steps {wanted}", err=True)
+        return str(found[0]), (wanted,)
+    return wanted, steps
+
+
+def _only_one(setting: Setting) -> str:
+    found = files(setting.project)
+    if len(found) != 1:
+        named = ", ".join(path.stem for path in found)
+        hint = f"pipelines here: {named}" if found else "`openbell init` writes a small working project"
+        raise UsageError("which pipeline?" if found else "there is no pipeline here", hint=hint)
+    return str(found[0])
+
+
+def _with_step(setting: Setting, name: str) -> list[Path]:
+    """The pipelines that have a step of this name."""
+    roots = {path: read(path).root for path in files(setting.project)}
+    return [path for path, root in roots.items() if root is not None and root.find(("steps", name))]
+
+
 def load_for(setting: Setting, wanted: str, overrides: Overrides, *, starting: bool) -> Loaded:
     """The pipeline that was asked for, with its warnings shown."""
     path = setting.project.find(wanted, Path.cwd())
     loaded = load(path, setting.project, os.environ, overrides, starting=starting)
     show(loaded.warnings, path, loaded.document.lines)
+    for line in dropped_needs(loaded.pipeline):
+        click.echo(f"note: {line}", err=True)
     return loaded
 
 

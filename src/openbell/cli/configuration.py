@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,10 @@ def _validate(file: str, on: str | None) -> dict[str, Any]:
             found = list(map(_as_json, told))
             return {"file": shown(path), "valid": True, "dialect": "project", "findings": found}
         path = setting.project.find(file, Path.cwd())
-        loaded = load(path, setting.project, os.environ, Overrides(on=on, now=setting.clock.now()))
+        said = Overrides(on=on, now=setting.clock.now())
+        loaded = load(path, setting.project, os.environ, said)
+        for mode in loaded.modes:  # each may have parameters and times of its own
+            load(path, setting.project, os.environ, replace(said, mode=mode))
         check_executors(loaded, starting=False)
     except NotFound as error:
         click.echo(f"error: {error.message}\n  help: {error.hint}", err=True)

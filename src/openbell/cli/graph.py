@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from openbell.cli.choosing import load_for, parse_dates
-from openbell.cli.options import PROJECT
+from openbell.cli.choosing import load_for, parse_dates, parse_steps, wanted_pipeline
+from openbell.cli.options import MODE, PROJECT, STEPS
 from openbell.cli.setting import Setting
 from openbell.cli.targets import find
 from openbell.config.load import Overrides
@@ -18,17 +19,29 @@ from openbell.report.diagram import FORMATS
 
 
 @click.command()
-@click.argument("target")
+@click.argument("target", required=False)
 @click.option("--format", "form", type=click.Choice(list(FORMATS)), default="ascii", help="Default: ascii.")
 @click.option("--file", type=click.Path(dir_okay=False), help="Write to this file instead of stdout.")
 @click.option("--date", help="The session that the pipeline is bound to.")
+@MODE
+@STEPS
 @PROJECT
-def graph(target: str, form: str, file: str | None, date: str | None, project: str) -> None:
+def graph(
+    target: str | None,
+    form: str,
+    file: str | None,
+    date: str | None,
+    mode: str | None,
+    steps: tuple[str, ...],
+    project: str,
+) -> None:
     """Draw a pipeline: its layers, the times of its steps, what they need.
 
-    TARGET is a file, the name of a pipeline, or a run such as `nightly/3`, which is drawn with its states.
+    TARGET is a file, the name of a pipeline, or a run such as `nightly/3`, which is drawn with its states;
+    a project with only one pipeline needs none.
     """
-    text = FORMATS[form](*_drawn(target, date, project))
+    words = parse_steps(steps)
+    text = FORMATS[form](*_drawn(target, Overrides(dates=parse_dates(date), mode=mode, steps=words), project))
     if file is None:
         click.echo(text, nl=False)
         return
@@ -39,11 +52,13 @@ def graph(target: str, form: str, file: str | None, date: str | None, project: s
     click.echo(file)
 
 
-def _drawn(target: str, date: str | None, project: str) -> tuple[Pipeline, RunRecord | None]:
+def _drawn(target: str | None, overrides: Overrides, project: str) -> tuple[Pipeline, RunRecord | None]:
     """A file as it is now, or a run as it was compiled."""
-    setting = Setting.of(Path(target) if Path(target).exists() else Path(project))
+    setting = Setting.of(Path(target) if target and Path(target).exists() else Path(project))
+    if target is None:
+        target, _ = wanted_pipeline(setting, None, None, ())
     try:
-        overrides = Overrides(dates=parse_dates(date), now=setting.clock.now())
+        overrides = replace(overrides, now=setting.clock.now())
         return load_for(setting, target, overrides, starting=False).pipeline, None
     except NotFound as error:
         if Path(target).suffix:

@@ -11,3 +11,10 @@ OUTPUT = click.option("-o", "--output", type=click.Choice(["text", "json"]), def
 LINES = click.option(
     "-o", "--output", type=click.Choice(["text", "json"]), default="text", help="JSON: an object a line."
 )
+MODE = click.option("--mode", help="One of the pipeline's modes. Default: its `default_mode`, or `full`.")
+STEPS = click.option(
+    "--steps",
+    multiple=True,
+    metavar="STEPS",
+    help="Only these, by commas: `a`, `+a` with all that it needs, `a+` with all that needs it.",
+)

@@ -6,42 +6,67 @@ import json
 from collections.abc import Iterator
 from datetime import date
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
 import click
 
-from openbell.cli.choosing import check_executors, load_for, parse_dates, parse_values
-from openbell.cli.options import OUTPUT
+from openbell.cli.choosing import (
+    check_executors,
+    load_for,
+    parse_dates,
+    parse_steps,
+    parse_values,
+    place_of,
+    wanted_pipeline,
+)
+from openbell.cli.options import MODE, OUTPUT, STEPS
 from openbell.cli.setting import Setting
-from openbell.cli.words import moment, plural, seconds, size
+from openbell.cli.words import plural, seconds, size
 from openbell.config.load import Loaded, Overrides
 from openbell.core.graph import topological
 from openbell.core.matrix import Axis, label
 from openbell.core.model import EXECUTORS, Call, Command, Late, Pipeline, Replay, Script, Step
+from openbell.core.selection import dropped_needs
 from openbell.core.states import TaskState
 from openbell.errors import ExitCode, NotFound
 from openbell.market import Closure
+from openbell.report.times import local_time, opening_times
 
 _MOST_DATES = 40
 _MOST_VALUES = 8
 
 
 @click.command()
-@click.argument("pipeline")
+@click.argument("pipeline", required=False)
+@MODE
+@STEPS
 @click.option("--on", type=click.Choice(EXECUTORS), help="Where the tasks would run.")
 @click.option("--dates", "--date", help="Only these dates: A:B, or one.")
 @click.option("--sample", type=click.IntRange(1), help="Only so many tasks of each step, spread evenly.")
 @click.option("--set", "values", multiple=True, metavar="KEY=VALUE", help="Set a key of the file.")
 @OUTPUT
 def plan(
-    pipeline: str, on: str | None, dates: str | None, sample: int | None, values: tuple[str, ...], output: str
+    pipeline: str | None,
+    mode: str | None,
+    steps: tuple[str, ...],
+    on: str | None,
+    dates: str | None,
+    sample: int | None,
+    values: tuple[str, ...],
+    output: str,
 ) -> int:
     """Show what `openbell run` would do. Nothing is started, and no secret is needed."""
-    place = Path(pipeline) if Path(pipeline).exists() else Path.cwd()
-    setting = Setting.of(place)
-    overrides = Overrides(on, parse_dates(dates), setting.clock.now(), sample, parse_values(values))
-    loaded = load_for(setting, pipeline, overrides, starting=False)
+    setting = Setting.of(place_of(pipeline))
+    pipeline, chosen = wanted_pipeline(setting, pipeline, None, parse_steps(steps))
+    overrides = Overrides(
+        on, parse_dates(dates), setting.clock.now(), sample, parse_values(values), mode, chosen
+    )
+    return plan_for(setting, pipeline, overrides, output)
+
+
+def plan_for(setting: Setting, wanted: str, overrides: Overrides, output: str) -> int:
+    """Load a pipeline and print its plan."""
+    loaded = load_for(setting, wanted, overrides, starting=False)
     check_executors(loaded, starting=False)
     show_plan(setting, loaded, output)
     return ExitCode.OK
@@ -57,14 +82,27 @@ def show_plan(setting: Setting, loaded: Loaded, output: str) -> None:
     click.echo(f" in {plural(len(pipeline.steps), 'step')}  (plan {loaded.digest})")
     if session := pipeline.sessions.get("session"):
         click.echo(f"  session      {session} of {pipeline.market}")
+    for name, text in _chosen(pipeline):
+        click.echo(f"  {name:<12} {text}")
     for name in topological(pipeline.steps):
-        _show_step(pipeline.step(name))
+        _show_step(pipeline, pipeline.step(name))
     _show_left_out(loaded)
     _show_limits(setting, pipeline)
     _show_history(setting, loaded)
 
 
-def _show_step(step: Step) -> None:
+def _chosen(pipeline: Pipeline) -> Iterator[tuple[str, str]]:
+    """The mode and the steps, where there was a choice."""
+    choice = pipeline.choice
+    if choice.mode:
+        yield "mode", choice.mode
+    if choice.steps:
+        yield "steps", ", ".join(choice.steps)
+    if choice.left_out:
+        yield "without", ", ".join(choice.left_out)
+
+
+def _show_step(pipeline: Pipeline, step: Step) -> None:
     axes = " x ".join(f"{len(axis.values)} {axis.name}" for axis in step.matrix.axes)
     volume = step.matrix.volume
     picked = f", {len(step.matrix)} of {volume} sampled" if len(step.matrix) != volume else ""
@@ -72,7 +110,7 @@ def _show_step(step: Step) -> None:
     click.echo(f"\n  {step.name}: {plural(len(step.matrix), 'task')}{shape}{picked}")
     for axis in step.matrix.axes:
         click.echo(f"    {axis.name:<12} {_values(axis)}")
-    for name, text in _facts(step):
+    for name, text in _facts(pipeline, step):
         click.echo(f"    {name:<12} {text}")
 
 
@@ -83,7 +121,7 @@ def _values(axis: Axis) -> str:
     return ", ".join(values)
 
 
-def _facts(step: Step) -> Iterator[tuple[str, str]]:
+def _facts(pipeline: Pipeline, step: Step) -> Iterator[tuple[str, str]]:
     match step.work:
         case Command(argv=argv):
             yield "run", " ".join(argv)
@@ -110,10 +148,9 @@ def _facts(step: Step) -> Iterator[tuple[str, str]]:
         how = "at most" if step.demand.memory_cap else "reserved"
         yield "memory", f"{size(step.demand.memory)} each, {how}"
     if step.openings:
-        times = [f"{moment(start)} to {moment(end) or 'whenever'}" for start, end in step.openings]
-        yield "when", ", ".join(times) + (", else skipped" if step.late is Late.SKIP else "")
+        yield "when", opening_times(pipeline, step) + (", else skipped" if step.late is Late.SKIP else "")
     if step.stop_at:
-        yield "ends by", moment(step.stop_at)
+        yield "ends by", local_time(pipeline, step.stop_at)
     if step.window:
         days = f"business days of {step.window.calendar}" if step.window.business_days else "every day"
         yield "window", f"{step.window.start:%H:%M}-{step.window.stop:%H:%M} {step.window.tz}, {days}"
@@ -202,6 +239,10 @@ def _as_json(setting: Setting, loaded: Loaded) -> dict[str, Any]:
         "digest": loaded.digest,
         "dialect": loaded.dialect.value,
         "session": pipeline.sessions.get("session"),
+        "mode": pipeline.choice.mode or None,
+        "chosen": list(pipeline.choice.steps),
+        "without": list(pipeline.choice.left_out),
+        "notes": dropped_needs(pipeline),
         "tasks": pipeline.size,
         "steps": [
             {
@@ -209,7 +250,7 @@ def _as_json(setting: Setting, loaded: Loaded) -> dict[str, Any]:
                 "tasks": len(step.matrix),
                 "axes": {axis.name: list(axis.values) for axis in step.matrix.axes},
                 "first": label(step.matrix.coordinates(0)) if len(step.matrix) else "",
-                **dict(_facts(step)),
+                **dict(_facts(pipeline, step)),
             }
             for step in map(pipeline.step, topological(pipeline.steps))
         ],

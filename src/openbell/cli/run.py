@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
+from functools import partial
 
 import click
 
-from openbell.cli.choosing import check_executors, load_for, parse_dates, parse_values
-from openbell.cli.options import LINES
+from openbell.cli.choosing import (
+    check_executors,
+    load_for,
+    parse_dates,
+    parse_steps,
+    parse_values,
+    place_of,
+    wanted_pipeline,
+)
+from openbell.cli.options import LINES, MODE, STEPS
 from openbell.cli.setting import Setting, origin
 from openbell.config.load import Dialect, Overrides
 from openbell.core.model import EXECUTORS
 from openbell.core.requests import Only, Submit
-from openbell.errors import ExitCode, UsageError
+from openbell.errors import UsageError
 
 
 @click.command()
-@click.argument("pipeline")
+@click.argument("pipeline", required=False)
+@click.option("--pipeline", "named", metavar="NAME", help="The same as PIPELINE; may also name one step.")
+@MODE
+@STEPS
 @click.option("--on", type=click.Choice(EXECUTORS), help="Where the tasks run.")
 @click.option("--dates", "--date", help="Only these dates: A:B, or one.")
 @click.option("--sample", type=click.IntRange(1), help="Only so many tasks of each step, spread evenly.")
@@ -31,7 +43,10 @@ from openbell.errors import ExitCode, UsageError
 @click.option("--verbose", is_flag=True, help="Every decision.")
 @LINES
 def run(
-    pipeline: str,
+    pipeline: str | None,
+    named: str | None,
+    mode: str | None,
+    steps: tuple[str, ...],
     on: str | None,
     dates: str | None,
     sample: int | None,
@@ -44,31 +59,41 @@ def run(
 ) -> int:
     """Run a pipeline or a sweep, and follow it.
 
-    PIPELINE is a file, or the name of one in `pipelines/`. The same command again runs only what is
-    missing; when all has succeeded there is nothing to do.
+    PIPELINE is a file, or the name of one in `pipelines/`; with `--mode`, a project that has only one
+    needs no name. The same command again runs only what is missing; when all has succeeded there is
+    nothing to do.
     """
     if new and only:
         raise UsageError("--new and --only exclude each other", hint="--only is about a run that is there")
-    place = Path(pipeline) if Path(pipeline).exists() else Path.cwd()
-    setting = Setting.of(place)
-    overrides = Overrides(on, parse_dates(dates), setting.clock.now(), sample, parse_values(values))
-    if dry_run:
-        from openbell.cli.plan import show_plan
-
-        loaded = load_for(setting, pipeline, overrides, starting=False)
-        check_executors(loaded, starting=False)
-        show_plan(setting, loaded, output)
-        return ExitCode.OK
-    loaded = load_for(setting, pipeline, overrides, starting=True)
-    check_executors(loaded)
-    request = Submit(
-        pipeline=loaded.pipeline,
-        digest=loaded.digest,
-        origin=origin(),
-        new=new,
-        only=Only(only or Only.MISSING),
-        exclusive=loaded.dialect is not Dialect.NATIVE,
+    if not (pipeline or named or mode):
+        raise click.MissingParameter(param_hint="'PIPELINE'", param_type="argument")
+    setting = Setting.of(place_of(pipeline or named))
+    pipeline, chosen = wanted_pipeline(setting, pipeline, named, parse_steps(steps))
+    overrides = Overrides(
+        on, parse_dates(dates), setting.clock.now(), sample, parse_values(values), mode, chosen
     )
+    if dry_run:
+        from openbell.cli.plan import plan_for
+
+        return plan_for(setting, pipeline, overrides, output)
+    ask = partial(Submit, origin=origin(), new=new, only=Only(only or Only.MISSING))
+    return _run(setting, pipeline, overrides, ask, output, verbose=verbose)
+
+
+def _run(
+    setting: Setting,
+    wanted: str,
+    overrides: Overrides,
+    ask: Callable[..., Submit],
+    output: str,
+    *,
+    verbose: bool,
+) -> int:
+    """Load the pipeline, ask for it, follow it, and tell its end."""
+    loaded = load_for(setting, wanted, overrides, starting=True)
+    check_executors(loaded)
+    exclusive = loaded.dialect is not Dialect.NATIVE
+    request = ask(pipeline=loaded.pipeline, digest=loaded.digest, exclusive=exclusive)
     from openbell.cli.carry import accepted, carry_out, choose_view
     from openbell.cli.ending import show_ending
 

@@ -18,6 +18,7 @@ from openbell.core.failures import failure_groups
 from openbell.core.matrix import label
 from openbell.core.model import AttemptKey
 from openbell.core.render import task_label
+from openbell.core.selection import dropped_needs
 from openbell.core.states import TaskState
 from openbell.core.summary import summarize
 from openbell.errors import NotFound
@@ -50,7 +51,8 @@ def ls(name: str | None, limit: int, project: str, output: str) -> None:
         took = seconds(info.closed_at - info.opened_at) if info.closed_at else ""
         opened = moment(info.opened_at)
         told = f"{info.id:<32} {info.state.value:<10} {opened}  {took:>10}  {plural(info.size, 'task')}"
-        click.echo(told + (f", session {info.session}" if info.session else ""))
+        told += f", session {info.session}" if info.session else ""
+        click.echo(told + (f", mode {info.mode}" if info.mode else ""))
 
 
 def _run_json(info: RunInfo) -> dict[str, Any]:
@@ -96,9 +98,15 @@ def _show_run(store: Store, wanted: Target) -> None:
     if info.closed_at:
         click.echo(f"  closed  {moment(info.closed_at)}  after {seconds(info.closed_at - info.opened_at)}")
     pipeline = record.run.pipeline
+    choice = pipeline.choice
     click.echo(f"  plan    {info.digest}  {pipeline.source}")
     if info.session:
         click.echo(f"  session {info.session} of {pipeline.market}")
+    for title, words in (("mode", [info.mode]), ("steps", choice.steps), ("without", choice.left_out)):
+        if any(words):
+            click.echo(f"  {title:<7} {', '.join(words)}")
+    for line in dropped_needs(pipeline):
+        click.echo(f"          {line}")
     for name, digest in pipeline.calendars.items():
         click.echo(f"  calendar of {name}: {digest}")
     for name, group in record.groups.items():
@@ -168,6 +176,8 @@ def _as_json(store: Store, wanted: Target) -> dict[str, Any]:
         "state": record.state.value,
         "paused": record.paused,
         "digest": record.run.digest,
+        "session": record.run.pipeline.sessions.get("session", ""),
+        "choice": asdict(record.run.pipeline.choice),
         "counts": {state.name.lower(): count for state, count in summary.counts.items()},
         "attempts": [
             _attempt_json(wanted, info) for info in store.attempts(record.id) if wanted.covers(info.key)

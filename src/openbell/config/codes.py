@@ -78,6 +78,12 @@ CODES: dict[str, Code] = {
         "The worker script, or the callable, cannot run here: it is not there, does not parse, or needs a "
         "language or a library that this machine's executor does not offer.",
     ),
+    "OB125": Code(
+        "unknown mode or step",
+        "`--mode`, `default_mode` or the steps of a mode, or `--steps`, name something that the pipeline "
+        "does not have. `book` is a step, `+book` comes with all that it needs, `book+` with all that needs "
+        "it.",
+    ),
     "OB126": Code(
         "secret in a file",
         "Secrets belong into the environment: `${VAR}` refers to one, and its value is stored nowhere.",

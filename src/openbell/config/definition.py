@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
@@ -23,6 +24,16 @@ class Definition:
     pipeline: Pipeline
     draft: Draft = field(repr=False)
     warnings: tuple[Finding, ...] = ()
+    modes: Mapping[str, Definition] = field(default_factory=dict)
+    """The same file in the modes that its triggers name."""
+
+    def means(self, other: Definition) -> bool:
+        """Whether the other one defines the same, in every mode."""
+        return (
+            self.pipeline == other.pipeline
+            and self.modes.keys() == other.modes.keys()
+            and all(one.means(other.modes[mode]) for mode, one in self.modes.items())
+        )
 
     @property
     def market(self) -> Market | None:
@@ -37,8 +48,10 @@ class Definition:
         """What its triggers need to know."""
         return Schedule(self.pipeline, self.market)
 
-    def bound(self, session: date | None) -> Pipeline:
+    def bound(self, session: date | None, mode: str = "") -> Pipeline:
         """The pipeline of one run. Raises `ConfigError` when this session does not allow it."""
+        if mode in self.modes:
+            return self.modes[mode].bound(session)
         document = replace(self.draft.document, findings=[])
         draft = replace(self.draft, document=document, calendars=dict(self.draft.calendars))
         pipeline, market = self.pipeline, self.market

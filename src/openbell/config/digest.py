@@ -27,6 +27,7 @@ def digest(pipeline: Pipeline) -> str:
             sorted(pipeline.sessions.items()),
             pipeline.market if pipeline.sessions else None,
             [_step(step, pipeline.folder) for step in pipeline],
+            *([pipeline.choice.mode] if pipeline.choice.mode else []),
         )
     )
     return blake2b(content.encode(), digest_size=8).hexdigest()

@@ -15,6 +15,7 @@ from openbell.config.digest import digest
 from openbell.config.document import Document, Node, no_text, read, resolve
 from openbell.config.draft import Draft
 from openbell.config.findings import Finding, Severity, in_order, nearest, reject
+from openbell.config.modes import with_steps
 from openbell.config.project import FILE, Project
 from openbell.core.matrix import Axis, sample
 from openbell.core.model import Pipeline
@@ -44,6 +45,10 @@ class Overrides:
     sample: int | None = None
     values: tuple[tuple[str, str], ...] = ()
     """`--set path=value`, the path with dots."""
+    mode: str | None = None
+    """One of the file's `modes`; without it, its default one."""
+    steps: tuple[str, ...] = ()
+    """Only these: `book`, `+book` with all that it needs, `book+` with all that needs it."""
     catching_up: bool = False
     """Days after the session nothing is too late: `late` and `stop_at` do not hold."""
 
@@ -59,6 +64,12 @@ class Loaded:
     warnings: tuple[Finding, ...] = ()
     left_out: Mapping[date, Closure] = field(default_factory=dict)
     """Dates of the file's ranges that have no task, with the reason."""
+
+    @property
+    def modes(self) -> tuple[str, ...]:
+        """The modes that the file names."""
+        found = self.document.root.find(("modes",)) if self.document.root else None
+        return tuple(found.entries) if found else ()
 
 
 def load(
@@ -99,7 +110,11 @@ def define(
     draft = Draft(document, starting=True, markets=project.markets)
     pipeline = _compile(draft, detect(document), project, environ, overrides)
     pipeline, findings = _checked(draft, pipeline, overrides)
-    return Definition(path, replace(pipeline, data=project.data), draft, findings)
+    wanted = {trigger.mode for trigger in pipeline.triggers} - {"", overrides.mode}
+    modes = {}
+    if overrides.mode is None:
+        modes = {mode: define(path, project, environ, replace(overrides, mode=mode)) for mode in wanted}
+    return Definition(path, replace(pipeline, data=project.data), draft, findings, modes)
 
 
 def _checked(
@@ -188,9 +203,11 @@ def _compile(
     if fitting is None:
         return None
     draft.stand_ins, draft.unset = fitting.stand_ins, unset
+    if overrides.mode is not None and dialect is not Dialect.NATIVE:
+        draft.fault("OB125", f"there is no mode `{overrides.mode}`: a sweep file has no modes", ())
     match fitting.shape:
         case PipelineShape() as native:
-            return compile_pipeline(draft, native, project.defaults, overrides.on)
+            return compile_pipeline(draft, native, project.defaults, overrides.on, overrides.mode)
         case PqShape() as pq:
             return compile_pq(draft, pq, environ, overrides.on or "deephaven")
         case ReplayFileShape() as replay:
@@ -200,7 +217,10 @@ def _compile(
 
 
 def _adjusted(draft: Draft, pipeline: Pipeline, project: Project, overrides: Overrides) -> Pipeline:
-    """The pipeline after `--dates` and `--sample`, with the project's data and the calendars that it used."""
+    """The pipeline after `--steps`, `--dates` and `--sample`, with the project's data and calendars."""
+    if overrides.steps:
+        pipeline = with_steps(draft, pipeline, overrides.steps)
+    draft.timed = {step.name: draft.timed[step.name] for step in pipeline if step.name in draft.timed}
     bound = bind(draft, pipeline, overrides.dates, overrides.now, catching_up=overrides.catching_up)
     pipeline = replace(bound or pipeline, data=project.data, calendars=dict(draft.calendars))
     if overrides.dates is not None and bound is None:

@@ -10,6 +10,7 @@ from typing import Any
 from openbell.config.document import Path as Place
 from openbell.config.draft import Draft, partition_axis
 from openbell.config.expand import beside
+from openbell.config.modes import in_mode
 from openbell.config.shapes import DatesShape, PipelineShape, RetryShape, SharedShape, StepShape
 from openbell.config.triggering import compile_triggers
 from openbell.config.wiring import check_needs, check_templates
@@ -43,9 +44,13 @@ def keeps(path: Place) -> bool:
 
 
 def compile_pipeline(
-    draft: Draft, shape: PipelineShape, project: SharedShape | None, on: str | None
+    draft: Draft,
+    shape: PipelineShape,
+    project: SharedShape | None,
+    on: str | None,
+    mode: str | None = None,
 ) -> Pipeline:
-    """The pipeline of this file. What is wrong goes into the draft's findings."""
+    """The pipeline of this file, in the mode that was asked for. What is wrong are findings of the draft."""
     calendar = draft.market(shape.market, ("market",)) if shape.market else None
     if shape.tz:
         draft.zone(shape.tz, ("tz",))
@@ -73,6 +78,7 @@ def compile_pipeline(
         catch_up=shape.catch_up,
         overlap=Overlap(shape.overlap),
     )
+    pipeline = in_mode(draft, pipeline, shape, mode)
     check_templates(draft, pipeline)
     return pipeline
 

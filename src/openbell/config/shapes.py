@@ -30,6 +30,7 @@ from openbell.config.kinds import (
     whole,
     wrong,
 )
+from openbell.config.mode_shapes import Mode
 from openbell.config.trigger_shapes import OVERLAPS, STATES, CatchUp, TriggerShape
 from openbell.config.work_shapes import WorkShape
 from openbell.core.model import EXECUTORS, NeedMode
@@ -371,6 +372,13 @@ class PipelineShape(Shape):
     )
     env: dict[Text, EnvironmentValue] | None = Field(None, description="Environment of every step.")
     params: dict[Name, Scalar] = Field(default_factory=dict, description="Values for templates and workers.")
+    modes: dict[Name, Mode] = Field(
+        default_factory=dict,
+        description="Ways to run it, for `--mode`: `{daily: {steps: [data], params: {days: 1}}, full: all}`.",
+    )
+    default_mode: Name | None = Field(
+        None, description="The mode without `--mode`. Default: `full`, which is all steps unless it is said."
+    )
     defaults: SharedShape | None = Field(None, description="Keys for every step that does not set them.")
     python: Text | None = Field(None, description="Interpreter of the workers. Default: openbell's own.")
     executor: Annotated[str, choice(*EXECUTORS)] | None = Field(

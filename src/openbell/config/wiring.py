@@ -105,8 +105,11 @@ def _check_word(draft: Draft, word: str, known: Sequence[dict[str, Scalar]], pla
     unknown = [name for name in asked if known and name not in known[0]]
     for name in unknown:
         near = nearest(name, known[0])
+        told = f"`{{{name}}}` is not known in this step"
+        if mode := known[0].get("mode"):
+            told += f" in the mode `{mode}`"
         help_ = f"did you mean `{{{near}}}`?" if near else f"known here: {', '.join(sorted(known[0]))}"
-        draft.fault("OB121", f"`{{{name}}}` is not known in this step", place, help_)
+        draft.fault("OB121", told, place, help_)
     if unknown:
         return
     try:

@@ -45,6 +45,17 @@ def layers(steps: Sequence[Step]) -> list[list[str]]:
     return [[name for name in depth if depth[name] == level] for level in range(1 + max(depth.values()))]
 
 
+def ancestors(steps: Sequence[Step], name: str) -> list[str]:
+    """Names of all steps that `name` waits for, directly or through others, in the order they can run."""
+    needed = {step.name: {need.step for need in step.needs} for step in steps}
+    order = topological(steps)
+    reached = {name}
+    for step in reversed(order):
+        if step in reached:
+            reached |= needed[step]
+    return [step for step in order if step in reached - {name}]
+
+
 def dependants(steps: Sequence[Step], name: str) -> list[str]:
     """Names of all steps that wait for `name`, directly or through others, in the order they can run."""
     needed = {step.name: {need.step for need in step.needs} for step in steps}

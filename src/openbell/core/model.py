@@ -230,6 +230,20 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """Which part of its definition a pipeline is: the mode, and the steps that were named."""
+
+    mode: str = ""
+    """Empty where the definition has no modes."""
+    steps: tuple[str, ...] = ()
+    """As they were named: `book`, `+book` with all that it needs, `book+` with all that needs it."""
+    left_out: tuple[str, ...] = ()
+    """Steps of the definition that are no part of it."""
+    dropped: tuple[tuple[str, str], ...] = ()
+    """(step, need): needs on steps that were left out. They are not waited for."""
+
+
+@dataclass(frozen=True, slots=True)
 class Pipeline:
     """A named, validated definition. `name` is safe in paths, `title` is what the user wrote."""
 
@@ -260,6 +274,7 @@ class Pipeline:
     catch_up: int = 1
     """After the engine was down: so many of the last occasions are made up for, the others are missed."""
     overlap: Overlap = Overlap.FORBID
+    choice: Choice = Choice()
 
     def step(self, name: str) -> Step:
         """The step of that name. KeyError when there is none."""

@@ -41,6 +41,7 @@ def values(run_id: str, pipeline: Pipeline, step: Step, cell: int) -> dict[str, 
         "cell": cell,
         "partition": 0,
         **pipeline.sessions,
+        **({"mode": pipeline.choice.mode} if pipeline.choice.mode else {}),
         **{f"params.{name}": value for name, value in pipeline.params.items()},
         **coordinates,
     }
@@ -106,8 +107,14 @@ def task_label(pipeline: Pipeline, task: TaskKey) -> str:
 
 def command(pipeline: Pipeline) -> str:
     """What somebody types to take a run of this definition up again."""
-    session = pipeline.sessions.get("session")
-    return f"openbell run {pipeline.source or pipeline.name}" + (f" --date {session}" if session else "")
+    words = ["openbell run", pipeline.source or pipeline.name]
+    if mode := pipeline.choice.mode:
+        words += ["--mode", mode]
+    if steps := pipeline.choice.steps:
+        words += ["--steps", ",".join(steps)]
+    if session := pipeline.sessions.get("session"):
+        words += ["--date", session]
+    return " ".join(words)
 
 
 def query_name(run: Run, step: Step, key: AttemptKey) -> str:
@@ -132,6 +139,7 @@ def environment(run: Run, step: Step, key: AttemptKey) -> dict[str, str]:
         "NUM_WORKERS": str(partitions),
         "QUERY_NAME": query_name(run, step, key),
         "OPENBELL_RUN_ID": run.id,
+        "OPENBELL_RUN_MODE": run.pipeline.choice.mode,
         "OPENBELL_SESSION": run.pipeline.sessions.get("session", ""),
         "OPENBELL_ATTEMPT": str(key),
     }

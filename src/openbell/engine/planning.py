@@ -51,7 +51,7 @@ class Planning:
         before, self._catalog = self._catalog, catalog(self.project, self.environ)
         self._catalog.keep(before)
         old, new = before.definitions, self._catalog.definitions
-        changed = (name for name in new if name in old and old[name].pipeline != new[name].pipeline)
+        changed = (name for name in new if name in old and not old[name].means(new[name]))
         return Reloaded(
             added=tuple(name for name in new if name not in old),
             removed=tuple(name for name in old if name not in new),
@@ -81,7 +81,7 @@ class Planning:
         definition = self._catalog.definitions.get(fire.pipeline)
         if definition is None:
             raise NotFound(f"there is no pipeline {fire.pipeline} any more")
-        pipeline = definition.bound(fire.session)
+        pipeline = definition.bound(fire.session, fire.mode)
         for step in pipeline:
             if step.executor not in self.executors:
                 raise ExecutorUnavailable(f"the executor `{step.executor}` is not available")

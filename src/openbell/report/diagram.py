@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from html import escape
-from zoneinfo import ZoneInfo
 
 from openbell.core.graph import layers
 from openbell.core.model import Need, NeedMode, Pipeline, Step
 from openbell.core.state import Group, RunRecord
 from openbell.core.states import TaskState
+from openbell.report.times import opening_times
 
 _FILLS = {
     TaskState.SUCCEEDED: "#d1f0e4",
@@ -54,23 +54,13 @@ def nodes(pipeline: Pipeline, record: RunRecord | None = None) -> list[list[Node
 def _node(pipeline: Pipeline, step: Step, group: Group | None) -> Node:
     lines = [step.name]
     if step.openings:
-        lines.append(_times(pipeline, step))
+        lines.append(opening_times(pipeline, step))
     if group is not None:
         tally = ((state.name.lower(), group.count(state)) for state in TaskState)
         lines.append(", ".join(f"{count} {name}" for name, count in tally if count))
     elif len(step.matrix) != 1:
         lines.append(f"{len(step.matrix):,} tasks")
     return Node(step.name, tuple(lines), step.needs, _telling(group) if group is not None else None)
-
-
-def _times(pipeline: Pipeline, step: Step) -> str:
-    """`16:00 to 18:00 EST`: when it may start, by the clock of the pipeline."""
-    zone = ZoneInfo(pipeline.tz)
-    told = []
-    for start, end in step.openings:
-        begin = start.astimezone(zone)
-        told.append(f"{begin:%H:%M} to {end.astimezone(zone):%H:%M}" if end else f"from {begin:%H:%M}")
-    return f"{', '.join(told)} {step.openings[0].start.astimezone(zone):%Z}"
 
 
 def _telling(group: Group) -> TaskState | None:

@@ -159,6 +159,7 @@ def _open(changes: Changes, event: OpenRun, state: State) -> None:
             "name": pipeline.name,
             "digest": run.digest,
             "session": pipeline.sessions.get("session", ""),
+            "mode": pipeline.choice.mode,
             "opened_at": run.opened_at,
             "origin": run.origin,
             "size": pipeline.size,

@@ -36,6 +36,8 @@ class RunInfo:
     origin: str
     session: str = ""
     """The session that it is bound to; empty for none."""
+    mode: str = ""
+    """The mode that it was started in; empty for none."""
 
 
 @dataclass(frozen=True, slots=True)

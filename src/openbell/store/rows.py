@@ -45,6 +45,7 @@ def run_info(row: Any) -> RunInfo:
         size=row.size,
         origin=row.origin,
         session=row.session,
+        mode=row.mode,
     )
 
 

@@ -34,6 +34,8 @@ class Context:
     """Replay or batch settings: `kind`, `speed`, `start` ...; empty for neither."""
     session: day | None = None
     """The session that the run is bound to, where it is."""
+    run_mode: str = ""
+    """The mode that the run was started in, such as `daily`; empty for a pipeline without modes."""
 
 
 def context(environ: Mapping[str, str] | None = None) -> Context:
@@ -58,6 +60,7 @@ def context(environ: Mapping[str, str] | None = None) -> Context:
         env=dict(env),
         checkpoint=_checkpoint(env.get("OPENBELL_CHECKPOINT")),
         mode=_read(env, json.loads, "OPENBELL_MODE") or {},
+        run_mode=env.get("OPENBELL_RUN_MODE", ""),
     )
 
 
