@@ -19,6 +19,8 @@ from pathlib import Path
 
 import pytest
 
+from openbell.core.telling import Teller
+from openbell.engine.eventlog import event_file
 from openbell.store.records import AttemptInfo
 from openbell.store.sql import SqlStore
 
@@ -186,7 +188,19 @@ def judge(folder: Path, *, shims_were_killed: bool) -> None:
         if not shims_were_killed:
             expected = "FAILED" if cell % 50 == 9 else "SUCCEEDED"
             assert state == expected, (cell, state)
+    _judge_the_event_file(folder, store)
     store.close()
+
+
+def _judge_the_event_file(folder: Path, store: SqlStore) -> None:
+    """It says what the journal says: no entry is missing, none is there twice."""
+    run = store.definition("campaign/1")
+    assert run is not None
+    text = event_file(folder / ".openbell/events", run.id).read_text()
+    lines = [json.loads(line) for line in text.splitlines()]
+    teller = Teller(run)
+    told = (teller.line(seq, event) for seq, event in store.journal(run_id=run.id, limit=10**6))
+    assert lines == [line for line in told if line is not None]
 
 
 @pytest.mark.slow

@@ -4,9 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from openbell.cli.words import condition, plural, seconds, size, task_path
+from openbell.cli.words import condition, plural, seconds, size
 from openbell.core.model import TaskKey
-from openbell.core.render import task_label
+from openbell.core.render import task_label, task_path
 from openbell.executors.process.vitals import Vitals
 from tests.builders import pipeline, step
 

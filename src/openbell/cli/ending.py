@@ -11,9 +11,9 @@ from typing import Any
 import click
 
 from openbell.cli.entry import sheltered
-from openbell.cli.words import plural, seconds, task_path
+from openbell.cli.words import plural, seconds
 from openbell.core.failures import failure_groups
-from openbell.core.render import command, task_label
+from openbell.core.render import command, task_label, task_path
 from openbell.core.state import RunRecord
 from openbell.core.states import TaskState
 from openbell.core.summary import exit_code, summarize

@@ -15,10 +15,9 @@ import click
 from openbell.cli.options import LINES, PROJECT
 from openbell.cli.setting import Setting
 from openbell.cli.targets import Target, find
-from openbell.cli.words import task_path
 from openbell.core.events import Exited, Lost, Refused, Start
 from openbell.core.model import AttemptKey, Pipeline
-from openbell.core.render import task_label
+from openbell.core.render import task_label, task_path
 from openbell.core.states import TaskState
 from openbell.errors import NotFound
 from openbell.executors.process.files import AttemptFiles

@@ -4,15 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from openbell.core.model import Pipeline, TaskKey
 from openbell.executors.process.vitals import Vitals
-
-
-def task_path(pipeline: Pipeline, task: TaskKey) -> str:
-    """The task as a target of commands: `momentum/1/backtest/2012-01-03,20`."""
-    coordinates = pipeline.step(task.step).matrix.coordinates(task.cell)
-    cell = ",".join(str(value) for value in coordinates.values())
-    return f"{task.run}/{task.step}/{cell}" if cell else f"{task.run}/{task.step}"
 
 
 def seconds(value: float | timedelta) -> str:

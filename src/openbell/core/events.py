@@ -277,6 +277,8 @@ class Exited:
     exit: Exit
     result: Mapping[str, Any] = field(default_factory=dict)
     """What the worker reported with `worker.result(...)`: JSON values."""
+    became: TaskState | None = None
+    """What the task became by it: written down by the engine, for readers of the journal only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,6 +295,7 @@ class Refused:
     reason: str
     counted: bool = True
     retry_after: float = 0.0
+    became: TaskState | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,6 +306,7 @@ class Lost:
     task: TaskKey
     attempt: int
     reason: str
+    became: TaskState | None = None
 
 
 @dataclass(frozen=True, slots=True)

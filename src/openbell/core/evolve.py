@@ -6,6 +6,8 @@ one that is not about the attempt that lives changes nothing.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from openbell.core.events import (
     Amend,
     Answer,
@@ -82,6 +84,13 @@ def is_news(state: State, fact: Fact) -> bool:
     if live is None:
         return False
     return live.started is None if isinstance(fact, Started) else True
+
+
+def judged(state: State, fact: Fact) -> Fact:
+    """The fact with what it has just made of its task, for readers of the journal."""
+    if not isinstance(fact, Exited | Refused | Lost):
+        return fact
+    return replace(fact, became=_at(state, fact.task)[1].state(fact.task.cell))
 
 
 def _run(state: State, event: OpenRun | Amend | Pause | Resume | Stall | CloseRun) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta
 from enum import IntEnum, StrEnum
+from hashlib import blake2b
 from typing import Literal, NamedTuple
 
 from openbell.core.matrix import SINGLE, Matrix, Scalar
@@ -307,6 +308,13 @@ class Run:
     opened_at: datetime
     origin: str = ""
     """Who asked: user, host and command."""
+
+    @property
+    def uid(self) -> str:
+        """A UUID that follows from the run: the same for everybody, another in every project."""
+        text = "\n".join((self.id, self.digest, self.opened_at.isoformat(), self.origin))
+        found = blake2b(text.encode(), digest_size=16).hexdigest()
+        return "-".join((found[:8], found[8:12], f"8{found[13:16]}", f"9{found[17:20]}", found[20:]))
 
 
 def run_name(run_id: str) -> tuple[str, str]:

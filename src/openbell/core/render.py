@@ -105,6 +105,13 @@ def task_label(pipeline: Pipeline, task: TaskKey) -> str:
     return f"{task.step}: {cell}" if cell else task.step
 
 
+def task_path(pipeline: Pipeline, task: TaskKey) -> str:
+    """The task as a target of commands: `momentum/1/backtest/2012-01-03,20`."""
+    coordinates = pipeline.step(task.step).matrix.coordinates(task.cell)
+    cell = ",".join(str(value) for value in coordinates.values())
+    return f"{task.run}/{task.step}/{cell}" if cell else f"{task.run}/{task.step}"
+
+
 def command(pipeline: Pipeline) -> str:
     """What somebody types to take a run of this definition up again."""
     words = ["openbell run", pipeline.source or pipeline.name]

@@ -65,6 +65,7 @@ class PauseRun:
 
     run: str
     reason: str
+    actor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ class ResumeRun:
     """Lift the brake of `PauseRun`."""
 
     run: str
+    actor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ class HaltRun:
 
     run: str
     reason: str
+    actor: str = ""
 
 
 Request = Submit | RetryTasks | CancelTasks | PauseRun | ResumeRun | HaltRun

@@ -23,6 +23,7 @@ from openbell.core.states import TaskState
 from openbell.doorbell import Doorbell, ring
 from openbell.engine.engine import Engine
 from openbell.engine.leader import Holder, Lead, asker_lives, holder
+from openbell.engine.recorders import Recorders
 from openbell.engine.space import FLOOR, SpaceWatch
 from openbell.engine.workspace import Workspace
 from openbell.errors import ProjectError
@@ -174,13 +175,14 @@ class _Leading:
         conductor = self._conductor
         doorbell = Doorbell(conductor.workspace.socket)
         executors = conductor.executors(doorbell)
+        recorders = Recorders(conductor.workspace, conductor.store, conductor.clock)
         self._engine = engine = Engine(
             conductor.store,
             executors,
             conductor.clock,
             pools=conductor.pools,
             space=SpaceWatch(conductor.workspace.folder, FLOOR),
-            observers=[self],
+            observers=[recorders, self],
             wanted=asker_lives,
         )
         engine.inbox.attach()
@@ -196,6 +198,7 @@ class _Leading:
             for executor in executors.values():
                 executor.close()
             doorbell.close()
+            recorders.close()
         return Ending(self._answer, self._record)
 
     def _resume_what_was_handed_over(self) -> None:

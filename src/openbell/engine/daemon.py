@@ -23,6 +23,7 @@ from openbell.doorbell import Doorbell
 from openbell.engine.engine import Engine
 from openbell.engine.leader import Holder, Lead, Role, asker_lives, holder
 from openbell.engine.planning import Planning, Reloaded
+from openbell.engine.recorders import Recorders
 from openbell.engine.space import FLOOR, SpaceWatch
 from openbell.engine.workspace import Workspace
 from openbell.errors import AlreadyRunning, ProjectError
@@ -97,6 +98,7 @@ class Daemon:
     async def _lead(self, lead: Lead) -> None:
         doorbell = Doorbell(self.workspace.socket)
         executors = self.executors(doorbell)
+        recorders = Recorders(self.workspace, self.store, self.clock)
         self.planning.executors = list(executors)
         self.witness.reloaded(self.planning.reload())
         engine = self._engine = Engine(
@@ -105,7 +107,7 @@ class Daemon:
             self.clock,
             pools=self.pools,
             space=SpaceWatch(self.workspace.folder, FLOOR),
-            observers=[self.witness],
+            observers=[recorders, self.witness],
             wanted=asker_lives,
             planner=self.planning,
         )
@@ -123,6 +125,7 @@ class Daemon:
             for executor in executors.values():
                 executor.close()
             doorbell.close()
+            recorders.close()
             self._engine = None
 
     def reload(self) -> None:

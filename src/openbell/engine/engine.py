@@ -29,7 +29,7 @@ from openbell.core.events import (
     Unplanned,
     Unreachable,
 )
-from openbell.core.evolve import evolve, is_news
+from openbell.core.evolve import evolve, is_news, judged
 from openbell.core.model import AttemptKey, TaskKey, run_name
 from openbell.core.occasions import awaited, remember, request_id, unwatched
 from openbell.core.requests import Request, Submit
@@ -243,7 +243,7 @@ class Engine:
         for fact in facts:
             if is_news(self.state, fact):
                 evolve(self.state, fact)
-                self._pending.append(fact)
+                self._pending.append(judged(self.state, fact))
 
     def _record(self, actions: Iterable[Action]) -> None:
         """Move the state on by actions."""

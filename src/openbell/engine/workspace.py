@@ -25,6 +25,10 @@ class Workspace:
         return self.folder / "attempts"
 
     @property
+    def events(self) -> Path:
+        return self.folder / "events"
+
+    @property
     def lock(self) -> Path:
         return self.folder / "lock"
 

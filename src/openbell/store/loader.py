@@ -28,9 +28,7 @@ def build(
     `live`: rows of attempts without an end; `elapsed`: seconds of the others; `last_end`: when the last
     of those ended.
     """
-    record = RunRecord(
-        Run(run["id"], decode_pipeline(run["definition"]), run["digest"], run["opened_at"], run["origin"])
-    )
+    record = RunRecord(run_of(run))
     record.paused = run["paused"]
     record.forgiven = run["forgiven"]
     state = RunState(run["state"])
@@ -46,6 +44,11 @@ def build(
     for seconds in elapsed:
         record.durations.add(seconds)
     return record
+
+
+def run_of(row: Any) -> Run:
+    """The run of this row, without its tasks."""
+    return Run(row["id"], decode_pipeline(row["definition"]), row["digest"], row["opened_at"], row["origin"])
 
 
 def _restore(

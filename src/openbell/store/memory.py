@@ -16,7 +16,7 @@ from openbell.core.state import Limits, RunRecord, State
 from openbell.core.states import FailureKind, RunState, TaskState
 from openbell.errors import Fenced
 from openbell.store.codec import decode_fire, decode_request, encode_request
-from openbell.store.loader import TaskRow, build
+from openbell.store.loader import TaskRow, build, run_of
 from openbell.store.projection import NEWEST_WINS, Changes, Row, Sweep, project
 from openbell.store.records import AttemptInfo, Lease, MissInfo, RunInfo, TaskInfo
 from openbell.store.rows import Namespace, attempt_info, run_info
@@ -86,6 +86,10 @@ class MemoryStore:
     def run(self, run_id: str) -> RunRecord | None:
         row = self._runs.get(run_id)
         return self._record(row) if row else None
+
+    def definition(self, run_id: str) -> Run | None:
+        row = self._runs.get(run_id)
+        return run_of(row) if row else None
 
     def newest(self, name: str, digest: str | None = None) -> str | None:
         found = [row for row in self._newest_first(name) if digest in (None, row["digest"])]

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from openbell.core.events import Answer, Event
+from openbell.core.model import Run
 from openbell.core.requests import Request
 from openbell.core.state import Limits, RunRecord, State
 from openbell.store.records import AttemptInfo, Lease, MissInfo, RunInfo, TaskInfo
@@ -50,6 +51,10 @@ class Store(Protocol):
 
     def run(self, run_id: str) -> RunRecord | None:
         """One run with the states of all its tasks, final or not."""
+        ...
+
+    def definition(self, run_id: str) -> Run | None:
+        """One run as it is defined now, without its tasks."""
         ...
 
     def newest(self, name: str, digest: str | None = None) -> str | None:

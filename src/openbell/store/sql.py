@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from openbell.core.events import Answer, Event
-from openbell.core.model import TaskKey
+from openbell.core.model import Run, TaskKey
 from openbell.core.requests import Request
 from openbell.core.state import Limits, RunRecord, State
 from openbell.core.states import FailureKind, RunState, TaskState
@@ -23,7 +23,7 @@ from openbell.errors import Fenced, StoreError
 from openbell.store import tables
 from openbell.store.codec import decode_event, decode_fire, decode_pipeline, decode_request, encode_request
 from openbell.store.database import READING, cause, connect, is_locked, migrate, unusable
-from openbell.store.loader import build
+from openbell.store.loader import build, run_of
 from openbell.store.projection import project
 from openbell.store.records import AttemptInfo, Lease, MissInfo, RunInfo, TaskInfo
 from openbell.store.rows import attempt_info, journal_row, run_info
@@ -124,6 +124,10 @@ class SqlStore:
     def run(self, run_id: str) -> RunRecord | None:
         rows = self._read(sa.select(tables.runs).where(tables.runs.c.id == run_id))
         return self._record(rows[0]) if rows else None
+
+    def definition(self, run_id: str) -> Run | None:
+        rows = self._read(sa.select(tables.runs).where(tables.runs.c.id == run_id))
+        return run_of(rows[0]._mapping) if rows else None
 
     def newest(self, name: str, digest: str | None = None) -> str | None:
         chosen = sa.select(tables.runs.c.id).where(tables.runs.c.name == name)
@@ -253,8 +257,7 @@ class SqlStore:
         apart: Any = None
         match row.kind:
             case "OpenRun":
-                record = self.run(row.run)
-                apart = record.run if record else None
+                apart = self.definition(row.run)
             case "Amend":
                 chosen = sa.select(tables.runs.c.definition).where(tables.runs.c.id == row.run)
                 apart = decode_pipeline(self._read(chosen)[0].definition)

@@ -55,6 +55,17 @@ class AttemptFiles:
         segments = [path for name in KEPT[1:] if (path := self.folder / name).exists()]
         return [self.log, *sorted(segments, key=lambda path: path.stat().st_mtime)]
 
+    @property
+    def log_size(self) -> int:
+        """Bytes of the log so far, as far as they are kept."""
+        total = 0
+        for name in KEPT:
+            try:
+                total += (self.folder / name).stat().st_size
+            except OSError:
+                pass  # not there, or not there yet
+        return total
+
     def tail(self) -> str:
         """The end of what the attempt has printed so far."""
         try:

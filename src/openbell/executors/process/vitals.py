@@ -13,10 +13,11 @@ from openbell.executors.process.files import AttemptFiles
 
 @dataclass(frozen=True, slots=True)
 class Vitals:
-    """The last line of an attempt's output, and the bytes of memory that its processes hold."""
+    """The last line of an attempt's output, the bytes of memory that its processes hold, those of its log."""
 
     said: str
     memory: int
+    output: int = 0
 
 
 def vitals(attempts: Path, key: AttemptKey) -> Vitals:
@@ -24,4 +25,4 @@ def vitals(attempts: Path, key: AttemptKey) -> Vitals:
     files = AttemptFiles(attempts, key)
     claim = files.claim()
     pids = kernel.descendants(claim.shim) if claim else []
-    return Vitals(last_line(files.tail()), kernel.memory(pids))
+    return Vitals(last_line(files.tail()), kernel.memory(pids), files.log_size)

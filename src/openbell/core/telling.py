@@ -1,0 +1,246 @@
+"""The journal in the words of a pipeline's event log: `stage`, `event`, `msg`, `data`.
+
+A line follows from one journal entry and the definition of its run, and from nothing else: it is the same
+whoever writes it, and whenever. Entries that say nothing to a reader (`Start` before its `Started`, the
+accepted answers) have none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Literal, NamedTuple
+from zoneinfo import ZoneInfo
+
+from openbell.core.events import (
+    Amend,
+    Answer,
+    Cancel,
+    CloseRun,
+    Event,
+    Exit,
+    Exited,
+    Lost,
+    OpenRun,
+    Pause,
+    Reached,
+    Refused,
+    Reopen,
+    Reported,
+    Requested,
+    Resume,
+    Skip,
+    Stall,
+    Started,
+    Stop,
+    Unreachable,
+)
+from openbell.core.model import Run, TaskKey
+from openbell.core.render import task_label, task_path
+from openbell.core.requests import CancelTasks, HaltRun, PauseRun, Request, ResumeRun, RetryTasks, Submit
+from openbell.core.retry import failure
+from openbell.core.states import RunState, TaskState
+
+Kind = Literal["start", "success", "failure", "log", "metric"]
+KINDS: tuple[Kind, ...] = ("start", "success", "failure", "log", "metric")
+"""Every value of `event`."""
+
+WHOLE = "pipeline"
+"""The stage of what is about the run as a whole."""
+
+
+class Told(NamedTuple):
+    """What an entry comes to. `stage`: a step, or `pipeline`; `task` and `attempt` where it is about one."""
+
+    stage: str
+    kind: Kind
+    message: str
+    data: Mapping[str, Any] = {}
+    task: TaskKey | None = None
+    attempt: int | None = None
+
+
+class Teller:
+    """Tells the entries of one run."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self._zone = ZoneInfo(run.pipeline.tz)
+        self._uid = run.uid
+
+    def line(self, seq: int, event: Event) -> dict[str, Any] | None:
+        """The line of this entry; None for one that says nothing to a reader."""
+        told = _tell(event, self.run)
+        return self.about(seq, event.at, told) if told is not None else None
+
+    def about(self, seq: int, at: datetime, told: Told) -> dict[str, Any]:
+        """What is told, with everything that identifies it."""
+        pipeline = self.run.pipeline
+        return {
+            "run_id": self.run.id,
+            "stage": told.stage,
+            "event": told.kind,
+            "timestamp": at.astimezone(self._zone).isoformat(),
+            "msg": told.message,
+            "data": dict(told.data),
+            "seq": seq,
+            "uid": self._uid,
+            "market": pipeline.market,
+            "session": pipeline.sessions.get("session"),
+            "task": task_path(pipeline, told.task) if told.task is not None else None,
+            "attempt": told.attempt,
+        }
+
+
+def run_of(event: Event) -> str | None:
+    """The run that an event is about; None for one that is about no run that is there."""
+    if isinstance(event, OpenRun):
+        return event.run.id
+    task: TaskKey | None = getattr(event, "task", None)
+    run: str | None = task.run if task is not None else getattr(event, "run", None)
+    return run or None
+
+
+def _tell(event: Event, run: Run) -> Told | None:
+    match event:
+        case Started() | Exited() | Refused() | Lost() | Stop() | Unreachable() | Reached() | Reported():
+            return _of_attempt(event, run)
+        case Stall(seconds=seconds, task=task, attempt=attempt):
+            message = f"No task has ended for {seconds:.0f} s; the oldest is {task_label(run.pipeline, task)}"
+            return Told(WHOLE, "log", message, {"stalled_seconds": seconds}, task, attempt)
+        case Skip() | Cancel() | Reopen():
+            return _of_step(event, run)
+        case Requested(request=request):
+            return _of_request(request, event.at, run)
+        case Answer(accepted=False, message=message):
+            return Told(WHOLE, "log", f"Refused: {message}", {"accepted": False})
+        case _:
+            return _of_run(event)
+
+
+def _of_run(event: Event) -> Told | None:
+    match event:
+        case OpenRun(run=run):
+            data = {"tasks": run.pipeline.size, "digest": run.digest, "origin": run.origin}
+            return Told(WHOLE, "start", "Pipeline run started", data)
+        case CloseRun(outcome=outcome):
+            kind: Kind = "success" if outcome is RunState.SUCCEEDED else "failure"
+            message = "Pipeline complete" if kind == "success" else f"Pipeline ended: {outcome.value}"
+            return Told(WHOLE, kind, message, {"state": outcome.value})
+        case Pause(reason=reason):
+            return Told(WHOLE, "log", f"Paused: {reason}", {"reason": reason})
+        case Resume():
+            return Told(WHOLE, "log", "Resumed")
+        case Amend():
+            return Told(WHOLE, "log", "Goes on under another definition of the same plan")
+        case _:
+            return None
+
+
+def _of_step(event: Skip | Cancel | Reopen, run: Run) -> Told:
+    cell = None if isinstance(event, Skip) else event.cell
+    task = TaskKey(event.run, event.step, cell) if cell is not None else None
+    what = task_label(run.pipeline, task) if task is not None else event.step
+    match event:
+        case Skip():
+            word, state = "Skipped", "skipped"
+        case Cancel():
+            word, state = "Cancelled before it began", "cancelled"
+        case Reopen():
+            word, state = "Opened again", "waiting"
+    return Told(
+        event.step, "log", f"{word}: {what}: {event.reason}", {"reason": event.reason, "state": state}, task
+    )
+
+
+def _of_request(request: Request, at: datetime, run: Run) -> Told | None:
+    """Who asked what. The request that opens the run has no line: the run's own says who asked."""
+    match request:
+        case Submit(origin=origin):
+            message, actor = f"Asked to go on by {origin}", origin
+            if at <= run.opened_at:
+                return None
+        case RetryTasks():
+            message, actor = f"Retry ({request.only.value}) asked by {_who(request)}", request.actor
+        case CancelTasks():
+            message, actor = f"Cancellation asked by {_who(request)}", request.actor
+        case PauseRun():
+            message, actor = f"Pause asked by {_who(request)}: {request.reason}", request.actor
+        case ResumeRun():
+            message, actor = f"Resumption asked by {_who(request)}", request.actor
+        case HaltRun():
+            message, actor = f"Halt asked by {_who(request)}: {request.reason}", request.actor
+    return Told(WHOLE, "log", message, {"request": type(request).__name__, "actor": actor})
+
+
+def _who(request: RetryTasks | CancelTasks | PauseRun | ResumeRun | HaltRun) -> str:
+    return request.actor or "a user"
+
+
+_AttemptEvent = Started | Exited | Refused | Lost | Stop | Unreachable | Reached | Reported
+
+
+def _of_attempt(event: _AttemptEvent, run: Run) -> Told:
+    task, attempt = event.task, event.attempt
+    name = task_label(run.pipeline, task)
+    kind: Kind = "log"
+    data: Mapping[str, Any] = {}
+    match event:
+        case Started(handle=handle):
+            again = f", attempt {attempt}" if attempt > 1 else ""
+            kind, message, data = "start", f"Started: {name}{again}", {"handle": handle}
+        case Exited() | Refused() | Lost():
+            kind, message, data = _ended(event, name)
+        case Stop(reason=reason):
+            message, data = f"Stopping {name}: {reason.value}", {"reason": reason.value}
+        case Unreachable(reason=reason):
+            message, data = f"Out of reach: {name}: {reason}", {"reason": reason}
+        case Reached():
+            message = f"Within reach again: {name}"
+        case Reported(topic=topic, data=data):
+            kind = "log" if topic == "log" else "metric"
+            message = event.message or f"{topic} of {name}"
+    return Told(task.step, kind, message, data, task, attempt)
+
+
+def _ended(event: Exited | Refused | Lost, name: str) -> tuple[Kind, str, Mapping[str, Any]]:
+    wrong = failure(event)
+    data = _outcome(event)
+    if wrong is None:
+        return "success", f"Succeeded: {name}", data
+    error = event.exit.error if isinstance(event, Exited) else event.reason
+    data |= {"kind": wrong.value, "error": error}
+    match event.became:
+        case TaskState.WAITING:
+            return "log", f"Will be tried again: {name}: {error}", data
+        case TaskState.CANCELLED:
+            return "failure", f"Cancelled: {name}", data
+        case _:
+            return "failure", f"Failed: {name}: {error}", data
+
+
+def _outcome(event: Exited | Refused | Lost) -> dict[str, Any]:
+    """What is known of how an attempt ended; what says nothing is left out."""
+    data: dict[str, Any] = {"state": event.became.name.lower()} if event.became is not None else {}
+    if isinstance(event, Exited):
+        data |= _measures(event.exit)
+        if event.result:
+            data["result"] = dict(event.result)
+    return data
+
+
+_MEASURES = {
+    "code": "exit_code",
+    "signal": "signal",
+    "elapsed": "elapsed_seconds",
+    "cpu": "cpu_seconds",
+    "peak_rss": "peak_rss",
+    "log_bytes": "output_bytes",
+    "log_dropped": "output_dropped",
+}
+
+
+def _measures(end: Exit) -> dict[str, Any]:
+    found = {to: getattr(end, name) for name, to in _MEASURES.items()}
+    told = {to: round(v, 6) if isinstance(v, float) else v for to, v in found.items() if v not in (None, "")}
+    return told | ({"stopped": end.stopped.value} if end.stopped else {})

@@ -1,0 +1,32 @@
+"""What every engine keeps beside its journal, whoever runs it: the event files and the signs of life."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from openbell.clock import Clock
+from openbell.core.events import Event
+from openbell.core.state import State
+from openbell.engine.eventlog import EventLog
+from openbell.engine.heartbeat import Heartbeat
+from openbell.engine.workspace import Workspace
+from openbell.executors.process.vitals import vitals
+from openbell.store.protocol import Store
+
+
+class Recorders:
+    """One observer for all of them."""
+
+    def __init__(self, workspace: Workspace, store: Store, clock: Clock) -> None:
+        self.log = EventLog(workspace.events, store)
+        self._heartbeat = Heartbeat(self.log, clock, partial(vitals, workspace.attempts))
+
+    def see(self, events: Sequence[Event], state: State) -> None:
+        self.log.see(events, state)
+        self._heartbeat.see(events, state)
+
+    def close(self) -> None:
+        """Let go of files and timers."""
+        self._heartbeat.close()
+        self.log.close()
