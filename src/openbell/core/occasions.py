@@ -7,7 +7,7 @@ whatever the clock does.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from itertools import islice, takewhile
 
@@ -49,19 +49,19 @@ def occasions(state: State, now: datetime) -> Iterator[Action]:
     for schedule in (state.schedules or {}).values():
         for trigger in schedule.pipeline.triggers:
             name = schedule.pipeline.name
-            position = state.positions.get((name, str(trigger)))
+            position = state.positions.get((name, named(trigger)))
             if position is None:
-                yield Watch(now, name, str(trigger), _start(schedule, trigger, now))
+                yield Watch(now, name, named(trigger), _start(state, schedule, trigger, now))
             elif isinstance(trigger, AfterTrigger):
                 yield from _following(state, schedule, trigger, position, now)
             elif isinstance(trigger, Timed):
-                yield from _due(state, schedule, trigger, datetime.fromisoformat(position), now)
+                yield from _due(state, schedule, trigger, position, now)
 
 
 def unwatched(state: State, now: datetime) -> Iterator[Unwatch]:
     """Triggers that are heeded and that no pipeline has any more."""
     known = {
-        (schedule.pipeline.name, str(trigger))
+        (schedule.pipeline.name, named(trigger))
         for schedule in (state.schedules or {}).values()
         for trigger in schedule.pipeline.triggers
     }
@@ -79,17 +79,17 @@ def moments(state: State) -> Iterator[datetime]:
 def _next(state: State, schedule: Schedule) -> Iterator[datetime]:
     """When the next occasion of each trigger comes; one in the past is held up."""
     for trigger in schedule.pipeline.triggers:
-        position = state.positions.get((schedule.pipeline.name, str(trigger)))
+        position = state.positions.get((schedule.pipeline.name, named(trigger)))
         if position is not None and isinstance(trigger, Timed):
-            coming = _coming(trigger, schedule.market, datetime.fromisoformat(position))
+            coming = _coming(trigger, schedule.market, position)
             if coming is not None:
                 yield coming.at
 
 
-def _start(schedule: Schedule, trigger: Trigger, now: datetime) -> str:
+def _start(state: State, schedule: Schedule, trigger: Trigger, now: datetime) -> str:
     """From where on a new trigger is heeded: from now, but a session that is going on still counts."""
     if isinstance(trigger, AfterTrigger):
-        return _label_before(schedule.market, now)
+        return _latest(state, trigger)
     if isinstance(trigger, SessionTrigger) and schedule.market is not None:
         try:
             moment = schedule.market.moment(now)
@@ -101,30 +101,38 @@ def _start(schedule: Schedule, trigger: Trigger, now: datetime) -> str:
     return now.isoformat()
 
 
-def _label_before(market: Market | None, now: datetime) -> str:
-    """The last label that is over: what was run for it before now is no news."""
-    day = now.astimezone(UTC).date()
-    try:
-        return (
-            market.prev_session(market.session(now)).date if market else day - timedelta(days=4)
-        ).isoformat()
-    except OutOfBounds:
-        return day.isoformat()
+def _latest(state: State, trigger: AfterTrigger) -> str:
+    """The last label that all it waits for have come to already: no news; empty where there is none."""
+    labels = sorted(
+        {label for name in trigger.pipelines for label in state.ended.get(name, {})}, reverse=True
+    )
+    return next((label for label in labels if _ready(state, trigger, label)), "")
+
+
+def last_over(market: Market, now: datetime) -> date:
+    """The last session whose day is over, its post-close included."""
+    moment = market.moment(now)
+    over = moment.state in (MarketState.OVERNIGHT, MarketState.HOLIDAY)
+    return moment.session if over else market.prev_session(moment.session).date
 
 
 @lru_cache(maxsize=4096)
-def _coming(trigger: Timed, market: Market | None, position: datetime) -> Occasion | None:
-    return next_after(trigger, market, position)
+def named(trigger: Trigger) -> str:
+    """The text that stands for a trigger in the store."""
+    return str(trigger)
 
 
-def _due(
-    state: State, schedule: Schedule, trigger: Timed, position: datetime, now: datetime
-) -> Iterator[Action]:
+@lru_cache(maxsize=4096)
+def _coming(trigger: Timed, market: Market | None, position: str) -> Occasion | None:
+    return next_after(trigger, market, datetime.fromisoformat(position))
+
+
+def _due(state: State, schedule: Schedule, trigger: Timed, position: str, now: datetime) -> Iterator[Action]:
     """The occasions of one trigger that have come since its position."""
     coming = _coming(trigger, schedule.market, position)
     if coming is None or coming.at > now:
         return
-    since = upcoming(trigger, schedule.market, position)
+    since = upcoming(trigger, schedule.market, datetime.fromisoformat(position))
     due = list(islice(takewhile(lambda occasion: occasion.at <= now, since), _MOST))
     wanted, missed = _caught_up(state, schedule, due, now)
     if missed:
@@ -171,6 +179,8 @@ def _following(
     """The first label behind the position that every pipeline it waits for has come to."""
     if schedule.pipeline.overlap is not Overlap.ALLOW and rivals(state, schedule.pipeline.name):
         return  # what it waited for is done: the run comes when its predecessor has ended
+    if not any(max(state.ended.get(name, {}), default="") > position for name in trigger.pipelines):
+        return
     labels = {
         label
         for name in trigger.pipelines
@@ -179,7 +189,6 @@ def _following(
     }
     passed: list[str] = []
     for label in sorted(labels):
-        fits = [_fits(state, name, label, trigger) for name in trigger.pipelines]
         why = _foreign(schedule.market, label)
         if not why and trigger.mismatch == "skip":
             why = next(
@@ -193,12 +202,18 @@ def _following(
         if why:
             yield _unmatched(schedule, trigger, [*passed, label], why, now)
             return
-        if all(fits) if trigger.every_one else any(fits):
+        if _ready(state, trigger, label):
             if passed:
                 yield _unmatched(schedule, trigger, passed, f"{label} came first", now)
             yield _fire(schedule, trigger, Occasion(now, _labelled(label, trigger), _day(label)), now, label)
             return
         passed.append(label)
+
+
+def _ready(state: State, trigger: AfterTrigger, label: str) -> bool:
+    """Whether what a trigger waits for is there for this label."""
+    fits = (_fits(state, name, label, trigger) for name in trigger.pipelines)
+    return all(fits) if trigger.every_one else any(fits)
 
 
 def _fits(state: State, name: str, label: str, trigger: AfterTrigger) -> bool:
@@ -246,7 +261,7 @@ def _unmatched(
     schedule: Schedule, trigger: AfterTrigger, labels: list[str], reason: str, now: datetime
 ) -> Miss:
     name = schedule.pipeline.name
-    return Miss(now, name, str(trigger), labels[-1], labels[0], labels[-1], len(labels), reason)
+    return Miss(now, name, named(trigger), labels[-1], labels[0], labels[-1], len(labels), reason)
 
 
 # ── what the actions say ─────────────────────────────────────────────────────────────────────
@@ -267,12 +282,14 @@ def _fire(
 ) -> Fire:
     name = schedule.pipeline.name
     position = position or occasion.at.isoformat()
-    return Fire(now, name, str(trigger), position, occasion.key, occasion.at, occasion.session, trigger.mode)
+    return Fire(
+        now, name, named(trigger), position, occasion.key, occasion.at, occasion.session, trigger.mode
+    )
 
 
 def _miss(schedule: Schedule, trigger: Timed, missed: list[Occasion], reason: str, now: datetime) -> Miss:
     name, position = schedule.pipeline.name, missed[-1].at.isoformat()
-    return Miss(now, name, str(trigger), position, missed[0].key, missed[-1].key, len(missed), reason)
+    return Miss(now, name, named(trigger), position, missed[0].key, missed[-1].key, len(missed), reason)
 
 
 # ── what it does to the state ────────────────────────────────────────────────────────────────
