@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from openbell.core.state import Schedule
@@ -160,6 +160,6 @@ def _times(count: int) -> str:
     return f" {count:,} times" if count > 1 else ""
 
 
-def local(at: datetime | None, zone: str) -> str:
+def local(at: datetime, zone: str) -> str:
     """An instant by the wall clock of a zone: `Fri 2026-11-27 13:00 EST`."""
-    return f"{(at or datetime.now(UTC)).astimezone(ZoneInfo(zone)):%a %Y-%m-%d %H:%M %Z}" if at else ""
+    return f"{at.astimezone(ZoneInfo(zone)):%a %Y-%m-%d %H:%M %Z}"
