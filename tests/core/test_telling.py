@@ -8,9 +8,21 @@ from uuid import UUID
 import pytest
 
 from openbell.core import events, requests, telling
-from openbell.core.events import Answer, Exit, Exited, Led, Lost, Refused, Reported, Requested, Stall, Stop
+from openbell.core.events import (
+    Answer,
+    Exit,
+    Exited,
+    Force,
+    Led,
+    Lost,
+    Refused,
+    Reported,
+    Requested,
+    Stall,
+    Stop,
+)
 from openbell.core.evolve import evolve, judged
-from openbell.core.model import Need, Retry
+from openbell.core.model import Forced, Need, Retry
 from openbell.core.requests import CancelTasks, HaltRun, PauseRun, Request, ResumeRun, RetryTasks, Submit
 from openbell.core.states import StopReason, TaskState
 from openbell.core.telling import KINDS, Teller, run_of
@@ -183,3 +195,12 @@ def test_a_run_has_one_uid_for_everybody() -> None:
     assert len(one.uid) == 36
     assert str(UUID(one.uid)) == one.uid
     assert replace(one, opened_at=later(1)).uid != one.uid
+
+
+def test_who_forces_a_run_is_told() -> None:
+    world = World(step())
+    word = Forced("ann@desk", "the vendor is late")
+    assert told(world, Force(NOW, RUN, word)) == [
+        ("pipeline", "log", "Forced by ann@desk: the vendor is late")
+    ]
+    assert told(world, Force(NOW, RUN, None)) == [("pipeline", "log", "Its conditions count again")]

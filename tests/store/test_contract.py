@@ -13,6 +13,7 @@ from openbell.core.events import (
     Answer,
     Exit,
     Exited,
+    Force,
     Led,
     Lost,
     Pause,
@@ -25,7 +26,20 @@ from openbell.core.events import (
 )
 from openbell.core.evolve import evolve
 from openbell.core.matrix import Axis, Matrix
-from openbell.core.model import Batch, Demand, Need, Pipeline, Replay, Retry, Script, Step, TaskKey, Window
+from openbell.core.model import (
+    Batch,
+    Choice,
+    Demand,
+    Forced,
+    Need,
+    Pipeline,
+    Replay,
+    Retry,
+    Script,
+    Step,
+    TaskKey,
+    Window,
+)
 from openbell.core.requests import (
     CancelTasks,
     HaltRun,
@@ -377,3 +391,20 @@ def test_a_stop_survives_a_restart(store: Store) -> None:
     ledger.write()
     live = ledger.kept().runs[RUN].groups["a"].live[4]
     assert (live.state, live.stop) == (TaskState.STOPPING, StopReason.INTERRUPT)
+
+
+def test_a_run_tells_its_mode_and_who_has_forced_it(store: Store) -> None:
+    world = World(step("b"), choice=Choice("daily", ("b",), ("a",), (("b", "a"),)))
+    ledger = Ledger(store, world)
+    world.apply(Force(later(1), RUN, Forced("ann@desk", "why not")))
+    ledger.write()
+    info, record = store.info(RUN), store.run(RUN)
+    assert info is not None
+    assert record is not None
+    assert (info.mode, info.forced) == ("daily", Forced("ann@desk", "why not"))
+    assert record.run == world.record.run
+    assert [event for _, event in store.journal(kinds=("Force",))] == [world.journal[-1]]
+    world.apply(Force(later(2), RUN, None))
+    ledger.write()
+    [info] = store.runs()
+    assert info.forced is None

@@ -17,6 +17,7 @@ from openbell.core.events import (
     CloseRun,
     Event,
     Exited,
+    Force,
     Lost,
     Pause,
     Reached,
@@ -123,6 +124,8 @@ class Lines:
                 self._ended(event, record)
             case Stall() if record:
                 self._say(stalled(event, record, self._vitals), "WARNING")
+            case Force(forced=forced):
+                self._say(f"Forced {forced}" if forced else "Its conditions count again", "WARNING")
             case Pause(reason=reason):
                 self._say(f"Paused: {reason}", "WARNING")
             case Skip(step=step, reason=reason):

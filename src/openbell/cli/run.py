@@ -17,9 +17,9 @@ from openbell.cli.choosing import (
     wanted_pipeline,
 )
 from openbell.cli.options import LINES, MODE, STEPS
-from openbell.cli.setting import Setting, origin
+from openbell.cli.setting import Setting, actor, origin
 from openbell.config.load import Dialect, Overrides
-from openbell.core.model import EXECUTORS
+from openbell.core.model import EXECUTORS, Forced
 from openbell.core.requests import Only, Submit
 from openbell.errors import UsageError
 
@@ -39,6 +39,8 @@ from openbell.errors import UsageError
     "--only", type=click.Choice([only.value for only in Only]), help="Of a finished run, what to run again."
 )
 @click.option("--new", is_flag=True, help="A new run, even if one of this plan has succeeded.")
+@click.option("--force", is_flag=True, help="Wait for room only: needs, times and windows do not count.")
+@click.option("--reason", help="Why it is forced; kept with the run.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and leave.")
 @click.option("--verbose", is_flag=True, help="Every decision.")
 @LINES
@@ -53,6 +55,8 @@ def run(
     values: tuple[str, ...],
     only: str | None,
     new: bool,
+    force: bool,
+    reason: str | None,
     dry_run: bool,
     verbose: bool,
     output: str,
@@ -65,6 +69,8 @@ def run(
     """
     if new and only:
         raise UsageError("--new and --only exclude each other", hint="--only is about a run that is there")
+    if reason and not force:
+        raise UsageError("--reason goes with --force")
     if not (pipeline or named or mode):
         raise click.MissingParameter(param_hint="'PIPELINE'", param_type="argument")
     setting = Setting.of(place_of(pipeline or named))
@@ -76,7 +82,8 @@ def run(
         from openbell.cli.plan import plan_for
 
         return plan_for(setting, pipeline, overrides, output)
-    ask = partial(Submit, origin=origin(), new=new, only=Only(only or Only.MISSING))
+    forced = Forced(actor(), reason or "") if force else None
+    ask = partial(Submit, origin=origin(), new=new, only=Only(only or Only.MISSING), forced=forced)
     return _run(setting, pipeline, overrides, ask, output, verbose=verbose)
 
 

@@ -52,7 +52,8 @@ def ls(name: str | None, limit: int, project: str, output: str) -> None:
         opened = moment(info.opened_at)
         told = f"{info.id:<32} {info.state.value:<10} {opened}  {took:>10}  {plural(info.size, 'task')}"
         told += f", session {info.session}" if info.session else ""
-        click.echo(told + (f", mode {info.mode}" if info.mode else ""))
+        told += f", mode {info.mode}" if info.mode else ""
+        click.echo(told + (", forced" if info.forced else ""))
 
 
 def _run_json(info: RunInfo) -> dict[str, Any]:
@@ -107,6 +108,8 @@ def _show_run(store: Store, wanted: Target) -> None:
             click.echo(f"  {title:<7} {', '.join(words)}")
     for line in dropped_needs(pipeline):
         click.echo(f"          {line}")
+    if info.forced:
+        click.secho(f"  forced  {info.forced}", fg="yellow")
     for name, digest in pipeline.calendars.items():
         click.echo(f"  calendar of {name}: {digest}")
     for name, group in record.groups.items():
@@ -178,6 +181,7 @@ def _as_json(store: Store, wanted: Target) -> dict[str, Any]:
         "digest": record.run.digest,
         "session": record.run.pipeline.sessions.get("session", ""),
         "choice": asdict(record.run.pipeline.choice),
+        "forced": asdict(record.run.forced) if record.run.forced else None,
         "counts": {state.name.lower(): count for state, count in summary.counts.items()},
         "attempts": [
             _attempt_json(wanted, info) for info in store.attempts(record.id) if wanted.covers(info.key)

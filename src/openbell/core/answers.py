@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from openbell.core.events import Action, Amend, Answer, Cancel, OpenRun, Pause, Reopen, Resume, Stop
+from openbell.core.events import Action, Amend, Answer, Cancel, Force, OpenRun, Pause, Reopen, Resume, Stop
 from openbell.core.gates import expired, missed
 from openbell.core.model import NeedMode, Run, TaskKey
 from openbell.core.requests import (
@@ -68,6 +68,8 @@ def _submit(state: State, request_id: str, request: Submit, run: str, now: datet
         return
     if record is None:
         yield OpenRun(now, Run(run, request.pipeline, request.digest, now, request.origin))
+        if request.forced:
+            yield Force(now, run, request.forced)
         yield Answer(now, request_id, True, "opened", run)
         return
     actions = list(_rerun(record, request, now))
@@ -77,6 +79,8 @@ def _submit(state: State, request_id: str, request: Submit, run: str, now: datet
     went_on = not record.paused and not actions
     if record.run.pipeline != request.pipeline:
         yield Amend(now, run, request.pipeline)
+    if record.run.forced != request.forced:
+        yield Force(now, run, request.forced)
     yield from actions
     if record.paused:
         yield Resume(now, run)
@@ -96,8 +100,8 @@ def _rerun(record: RunRecord, request: Submit, now: datetime) -> Iterator[Action
     """A finished run opens what is missing; an unfinished one what an interrupt had cancelled."""
     states = _REOPENED[request.only]
     if record.outcome is None and request.only is Only.MISSING:
-        states = (TaskState.CANCELLED,)
-    barred = _barred(record, now)
+        states = (TaskState.CANCELLED, TaskState.SKIPPED) if request.forced else (TaskState.CANCELLED,)
+    barred = set() if request.forced else _barred(record, now)
     for name, group in record.groups.items():
         if name not in barred:
             yield from _reopen(record, group, states, "run again", now)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-from openbell.core.model import Pipeline, Run, TaskKey
+from openbell.core.model import Forced, Pipeline, Run, TaskKey
 from openbell.core.requests import Request
 from openbell.core.states import RunState, StopReason, TaskState
 
@@ -85,6 +85,15 @@ class Reopen:
     states: tuple[TaskState, ...]
     reason: str
     cell: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Force:
+    """The conditions of the run do not count from here on, on somebody's word; without one, they do again."""
+
+    at: datetime
+    run: str
+    forced: Forced | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +204,7 @@ Action = (
     | Skip
     | Cancel
     | Reopen
+    | Force
     | Pause
     | Resume
     | Stall

@@ -18,6 +18,7 @@ from openbell.core.events import (
     Exited,
     Fact,
     Fire,
+    Force,
     Led,
     Lost,
     Miss,
@@ -40,7 +41,7 @@ from openbell.core.events import (
     Unwatch,
     Watch,
 )
-from openbell.core.model import AttemptKey, Run, TaskKey
+from openbell.core.model import AttemptKey, TaskKey
 from openbell.core.occasions import answered, label_of, note, remember
 from openbell.core.retry import judge
 from openbell.core.state import Group, Live, RunRecord, State
@@ -93,7 +94,7 @@ def judged(state: State, fact: Fact) -> Fact:
     return replace(fact, became=_at(state, fact.task)[1].state(fact.task.cell))
 
 
-def _run(state: State, event: OpenRun | Amend | Pause | Resume | Stall | CloseRun) -> None:
+def _run(state: State, event: OpenRun | Amend | Force | Pause | Resume | Stall | CloseRun) -> None:
     match event:
         case OpenRun(run=run):
             if run.id in state.runs:
@@ -101,8 +102,10 @@ def _run(state: State, event: OpenRun | Amend | Pause | Resume | Stall | CloseRu
             state.runs[run.id] = RunRecord(run)
         case Amend(run=run_id, pipeline=pipeline):
             record = state.runs[run_id]
-            old = record.run
-            record.amend(Run(old.id, pipeline, old.digest, old.opened_at, old.origin))
+            record.amend(replace(record.run, pipeline=pipeline))
+        case Force(run=run_id, forced=forced):
+            record = state.runs[run_id]
+            record.amend(replace(record.run, forced=forced))
         case Pause():
             state.runs[event.run].paused = event.reason
         case Resume():

@@ -8,7 +8,7 @@ through the store.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 from enum import IntEnum, StrEnum
 from hashlib import blake2b
@@ -229,6 +229,10 @@ class Step:
     query_name: str = ""
     """Template of the name that remote queries and QUERY_NAME bear; empty: the attempt's id."""
 
+    def freed(self) -> Step:
+        """The step without its conditions: it starts when there is room. Who adds one, lifts it here."""
+        return replace(self, needs=(), window=None, openings=(), late=Late.RUN, absent="", stop_at=None)
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -299,6 +303,17 @@ class Pipeline:
 
 
 @dataclass(frozen=True, slots=True)
+class Forced:
+    """Somebody's word that the conditions of a run do not count. `by`: user and host."""
+
+    by: str
+    reason: str = ""
+
+    def __str__(self) -> str:
+        return f"by {self.by}" + (f": {self.reason}" if self.reason else "")
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """One occurrence of a pipeline for one logical key."""
 
@@ -308,6 +323,13 @@ class Run:
     opened_at: datetime
     origin: str = ""
     """Who asked: user, host and command."""
+    forced: Forced | None = None
+    """Who has lifted its conditions; None: they count."""
+
+    def step(self, name: str) -> Step:
+        """The step as it counts in this run. KeyError when there is none."""
+        step = self.pipeline.step(name)
+        return step.freed() if self.forced else step
 
     @property
     def uid(self) -> str:

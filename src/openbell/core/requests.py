@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from openbell.core.model import Pipeline
+from openbell.core.model import Forced, Pipeline
 
 
 class Only(StrEnum):
@@ -34,6 +34,8 @@ class Submit:
     only: Only = Only.MISSING
     exclusive: bool = False
     """Refuse while another run of the same name is under way (they would share names and outputs)."""
+    forced: Forced | None = None
+    """Start whatever there is room for: needs, times and windows do not count. None: they do (again)."""
     key: str = ""
     """The logical key of a run that a trigger opens; empty: it is counted."""
 

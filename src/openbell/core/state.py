@@ -172,7 +172,7 @@ class RunRecord:
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        self.groups = {name: Group(run.pipeline.step(name)) for name in topological(run.pipeline.steps)}
+        self.groups = {name: Group(run.step(name)) for name in topological(run.pipeline.steps)}
         self.paused = ""
         self.forgiven = 0
         """Failures that were there when somebody last asked for another try of something."""
@@ -214,10 +214,10 @@ class RunRecord:
         return all(group.closed for group in self.groups.values())
 
     def amend(self, run: Run) -> None:
-        """Take over a definition of the same shape."""
+        """Take over a definition of the same shape, or its conditions lifted."""
         self.run = run
         for name, group in self.groups.items():
-            group.step = run.pipeline.step(name)
+            group.step = run.step(name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from openbell.core.events import (
     Event,
     Exit,
     Exited,
+    Force,
     Lost,
     OpenRun,
     Pause,
@@ -35,7 +36,7 @@ from openbell.core.events import (
     Stop,
     Unreachable,
 )
-from openbell.core.model import Run, TaskKey
+from openbell.core.model import Forced, Run, TaskKey
 from openbell.core.render import task_label, task_path
 from openbell.core.requests import CancelTasks, HaltRun, PauseRun, Request, ResumeRun, RetryTasks, Submit
 from openbell.core.retry import failure
@@ -122,11 +123,16 @@ def _of_run(event: Event) -> Told | None:
     match event:
         case OpenRun(run=run):
             data = {"tasks": run.pipeline.size, "digest": run.digest, "origin": run.origin}
+            data |= {"mode": mode} if (mode := run.pipeline.choice.mode) else {}
             return Told(WHOLE, "start", "Pipeline run started", data)
         case CloseRun(outcome=outcome):
             kind: Kind = "success" if outcome is RunState.SUCCEEDED else "failure"
             message = "Pipeline complete" if kind == "success" else f"Pipeline ended: {outcome.value}"
             return Told(WHOLE, kind, message, {"state": outcome.value})
+        case Force(forced=None):
+            return Told(WHOLE, "log", "Its conditions count again")
+        case Force(forced=Forced(by=by, reason=reason) as forced):
+            return Told(WHOLE, "log", f"Forced {forced}", {"actor": by, "reason": reason})
         case Pause(reason=reason):
             return Told(WHOLE, "log", f"Paused: {reason}", {"reason": reason})
         case Resume():

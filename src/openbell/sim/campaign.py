@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from random import Random
 
+from openbell.core.model import Forced
 from openbell.core.requests import (
     CancelTasks,
     HaltRun,
@@ -50,6 +51,8 @@ class Simulation:
         self.watch = laws.Watch(self.world)
         self.timeliness = laws.Timeliness(self.world)
         self.asked: list[str] = []
+        self.whims = Random(-seed - 1)
+        """Whether a run is forced: apart, so that all else in a world stays as it was."""
         self.crashes = 0
         self.engine = self._engine()
 
@@ -65,7 +68,7 @@ class Simulation:
             set_hook(None)
 
     def _play(self) -> Trial:
-        self._ask(Submit(self.world.scenario.pipeline, "digest"))
+        self._ask(self._submit(new=False, likely=0.1))
         self._lead()
         turns = 0
         while not self._over():
@@ -90,6 +93,7 @@ class Simulation:
             self._die()
             return
         self.timeliness.check(self.engine.state, seconds)
+        laws.unhindered(self.engine.state, world)
         wake = world.now + timedelta(seconds=seconds)
         following = world.next()
         world.advance(min(wake, following) if following else wake)
@@ -133,9 +137,13 @@ class Simulation:
             PauseRun(run, "meddling"),
             ResumeRun(run),
             HaltRun(run, "meddling"),
-            Submit(self.world.scenario.pipeline, "digest", new=rng.random() < 0.3),
+            self._submit(new=rng.random() < 0.3, likely=0.3),
         ]
         self._ask(rng.choice(choices))
+
+    def _submit(self, *, new: bool, likely: float) -> Submit:
+        forced = Forced("sim", "a whim") if self.whims.random() < likely else None
+        return Submit(self.world.scenario.pipeline, "digest", new=new, forced=forced)
 
     def _ask(self, request: Request) -> None:
         self.asked.append(f"{self.world.rng.getrandbits(64):x}")

@@ -12,7 +12,7 @@ from openbell.core.events import Event, Exited, Led, Lost, Refused, Reopen, Requ
 from openbell.core.evolve import evolve
 from openbell.core.model import AttemptKey, Late, NeedMode, Step, TaskKey
 from openbell.core.requests import CancelTasks
-from openbell.core.state import Limits, Live, RunRecord, State
+from openbell.core.state import Group, Limits, Live, RunRecord, State
 from openbell.core.states import FailureKind, StopReason, TaskState
 from openbell.core.windows import is_open
 from openbell.sim.scenario import MEMORY
@@ -47,6 +47,8 @@ class Watch:
         due = self._due.pop(event.task, None)
         if due is not None and event.at.timestamp() < due - 1e-6:
             raise Broken(f"{event.task} was tried again before its time")
+        if record.run.forced:
+            return
         if step.window and not is_open(step.window, event.at)[0]:
             raise Broken(f"{event.task} was started outside its window")
         tries = record.groups[step.name].tries
@@ -111,6 +113,41 @@ def _met(mode: NeedMode, record: RunRecord, upstream: Step) -> bool:
         return False
     succeeded = [state is TaskState.SUCCEEDED for state in states]
     return {NeedMode.DONE: True, NeedMode.SOME: any(succeeded), NeedMode.ALL: all(succeeded)}[mode]
+
+
+def unhindered(state: State, world: World) -> None:
+    """After a turn, a forced run has started everything that there is room for, whatever its conditions."""
+    now = world.clock.now()
+    live = [g for r in state.runs.values() for g in r.groups.values() for _ in g.live]
+    urgent = [
+        group.step.priority
+        for record in state.runs.values()
+        if record.outcome is None and not record.paused
+        for group in record.groups.values()
+        if group.waiting
+    ]
+    for record in state.runs.values():
+        if not record.run.forced or record.outcome or record.paused or record.tripped:
+            continue
+        for name, group in record.groups.items():
+            first = all(group.step.priority <= other for other in urgent)
+            if (
+                first
+                and next(group.ready(now), None) is not None
+                and _has_room(record, group.step, live, world)
+            ):
+                raise Broken(f"{record.id}/{name} waits in a forced run, and there is room")
+
+
+def _has_room(record: RunRecord, step: Step, live: Sequence[Group], world: World) -> bool:
+    cpu = sum(group.step.demand.cpu for group in live)
+    memory = sum(group.step.demand.memory for group in live)
+    bound = record.run.pipeline.concurrency
+    return (
+        (not cpu or cpu + step.demand.cpu <= world.scenario.slots)
+        and (not memory or not step.demand.memory or memory + step.demand.memory <= MEMORY)
+        and (bound is None or record.live < bound)
+    )
 
 
 def reads_only(state: State, world: World) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from openbell.core import answers, decide, evolve, gates, resources, retry
 from openbell.core.events import Event, Lost, Stop
-from openbell.core.model import NeedMode, TaskKey
+from openbell.core.model import NeedMode, Step, TaskKey
 from openbell.core.resources import Usage
 from openbell.core.retry import Verdict
 from openbell.core.state import Group, Live, RunRecord, State
@@ -21,7 +21,7 @@ from openbell.errors import StoreError
 from openbell.executors.protocol import Orphan
 from openbell.sim.faults import FlakyStore
 from openbell.sim.world import SimExecutor
-from openbell.store import memory
+from openbell.store import loader, memory
 from openbell.store.projection import Changes, project
 
 
@@ -206,5 +206,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("a stop is forgotten at a restart", Engine, "_orphans", _unstopped),
     Mutant("a cancelled task is tried again", retry, "_CANCELLING", frozenset()),
     Mutant("a cancelled step goes on", answers, "_cancel", _cancels_only_the_live),
+    Mutant("a forced run waits all the same", Step, "freed", lambda step: step),
+    Mutant("who has forced a run is forgotten at a restart", loader, "decode_forced", _nothing),
     Mutant("an ended run is not closed", RunRecord, "complete", property(lambda _: False)),
 )

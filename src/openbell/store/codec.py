@@ -13,7 +13,7 @@ from typing import Any
 from openbell.core import events as events_module
 from openbell.core import requests as requests_module
 from openbell.core.events import Event, Fire
-from openbell.core.model import Pipeline
+from openbell.core.model import Forced, Pipeline
 from openbell.core.requests import Request
 
 _COLUMNS = ("at", "task", "run", "step", "cell", "attempt")
@@ -62,6 +62,11 @@ def encode_pipeline(pipeline: Pipeline) -> str:
 def decode_pipeline(text: str) -> Pipeline:
     pipeline: Pipeline = _adapter(Pipeline).validate_json(text)
     return pipeline
+
+
+def decode_forced(text: str) -> Forced | None:
+    """Who has forced a run; None for an empty text."""
+    return Forced(**json.loads(text)) if text else None
 
 
 def encode_request(request: Request) -> str:

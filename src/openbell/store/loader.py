@@ -9,7 +9,7 @@ from typing import Any
 from openbell.core.model import Run
 from openbell.core.state import DELAYED, Group, Live, RunRecord
 from openbell.core.states import FailureKind, RunState, StopReason, TaskState
-from openbell.store.codec import decode_pipeline
+from openbell.store.codec import decode_forced, decode_pipeline
 
 TaskRow = tuple[str, int, int, int, int, datetime | None, str | None]
 """step, cell, state, tries, base, not_before, kind"""
@@ -34,7 +34,7 @@ def build(
     state = RunState(run["state"])
     record.outcome = state if state.final else None
     for row in groups:
-        step = record.run.pipeline.step(row["step"])
+        step = record.run.step(row["step"])
         record.groups[row["step"]] = Group(step, TaskState(row["rest"]))
     for step_name, cell, code, tries, base, not_before, kind in tasks:
         _restore(record.groups[step_name], cell, code, tries, base, not_before, kind)
@@ -48,7 +48,8 @@ def build(
 
 def run_of(row: Any) -> Run:
     """The run of this row, without its tasks."""
-    return Run(row["id"], decode_pipeline(row["definition"]), row["digest"], row["opened_at"], row["origin"])
+    pipeline, forced = decode_pipeline(row["definition"]), decode_forced(row["forced"])
+    return Run(row["id"], pipeline, row["digest"], row["opened_at"], row["origin"], forced)
 
 
 def _restore(

@@ -20,6 +20,7 @@ from openbell.core.events import (
     Event,
     Exited,
     Fire,
+    Force,
     Led,
     Lost,
     Miss,
@@ -122,7 +123,7 @@ def _touch(changes: Changes, event: Event, state: State) -> None:
         case Led():
             for run_id in state.runs:
                 _run(changes, run_id, state, event.at)
-        case Pause() | Resume() | Amend() | CloseRun():
+        case Force() | Pause() | Resume() | Amend() | CloseRun():
             _run(changes, event.run, state, event.at)
 
 
@@ -182,6 +183,7 @@ def _run(changes: Changes, run_id: str, state: State, at: datetime) -> None:
             "state": record.state.value,
             "paused": record.paused,
             "forgiven": record.forgiven,
+            "forced": encode_value(record.run.forced) if record.run.forced else "",
             "closed_at": at if record.outcome else None,
         }
 

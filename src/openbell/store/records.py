@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from openbell.core.events import Exit
-from openbell.core.model import AttemptKey, TaskKey
+from openbell.core.model import AttemptKey, Forced, TaskKey
 from openbell.core.states import FailureKind, RunState, StopReason, TaskState
 
 
@@ -38,6 +38,8 @@ class RunInfo:
     """The session that it is bound to; empty for none."""
     mode: str = ""
     """The mode that it was started in; empty for none."""
+    forced: Forced | None = None
+    """Who has lifted its conditions; None: they count."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 from openbell.core.events import Event, Exit
 from openbell.core.model import AttemptKey
 from openbell.core.states import FailureKind, RunState, StopReason
-from openbell.store.codec import encode_event, event_kind
+from openbell.store.codec import decode_forced, encode_event, event_kind
 from openbell.store.records import AttemptInfo, RunInfo
 
 
@@ -46,6 +46,7 @@ def run_info(row: Any) -> RunInfo:
         origin=row.origin,
         session=row.session,
         mode=row.mode,
+        forced=decode_forced(row.forced),
     )
 
 

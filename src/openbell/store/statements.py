@@ -71,7 +71,7 @@ LAST_END = sa.select(sa.func.max(tables.attempts.c.ended_at)).where(tables.attem
 _UPSERT_TASK = _upsert(tables.tasks, "run", "step", "cell")
 _ATTEMPT_KEY = ("run", "step", "cell", "attempt")
 _MERGE_ATTEMPT = _merge(tables.attempts, *_ATTEMPT_KEY)
-_CHANGING = ("title", "definition", "state", "paused", "forgiven", "closed_at")
+_CHANGING = ("title", "definition", "state", "paused", "forgiven", "forced", "closed_at")
 _UPDATE_RUN = (
     sa.update(tables.runs)
     .where(tables.runs.c.id == sa.bindparam("key"))
