@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -86,6 +87,14 @@ def _behind(setting: Setting) -> int:
             return ExitCode.OK
         time.sleep(0.05)
     raise OpenbellError(f"the daemon does not lead after {_PATIENCE:g} s", hint=f"its log is {log}")
+
+
+_KEPT = ("PATH", "LANG", "TZ", "PYTHONPATH", "VIRTUAL_ENV", "JAVA_HOME")
+
+
+def passed_on(environ: Mapping[str, str]) -> dict[str, str]:
+    """What a service manager has to give to the daemon for tasks to find their programs. No secrets."""
+    return {name: environ[name] for name in _KEPT if name in environ}
 
 
 def _refuse(leader: Holder | None) -> None:

@@ -27,6 +27,10 @@ VERBS: dict[str, tuple[str, str]] = {
     "start": ("openbell.cli.daemon:start", "Lead the project: open runs when their time comes."),
     "stop": ("openbell.cli.daemon:stop", "End the daemon; what runs, runs on."),
     "reload": ("openbell.cli.daemon:reload", "Make the daemon look at its files now."),
+    "service": (
+        "openbell.cli.service:service",
+        "Keep the daemon up over reboots: a unit for systemd or launchd.",
+    ),
     "schedule": ("openbell.cli.rehearse:schedule", "Which runs will open in the next days."),
     "rehearse": ("openbell.cli.rehearse:rehearse", "Play a year of the project in seconds."),
     "status": ("openbell.cli.status:status", "What is under way."),

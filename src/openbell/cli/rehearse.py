@@ -205,7 +205,7 @@ def _rehearsed(
     outages: tuple[tuple[datetime, datetime], ...] = (),
 ) -> Rehearsal:
     def plan(fire: Fire) -> Pipeline:
-        return found.definitions[fire.pipeline].bound(fire.session)
+        return found.definitions[fire.pipeline].bound(fire.session, fire.mode)
 
     schedules = {name: one.schedule for name, one in found.definitions.items() if one.pipeline.triggers}
     executors = {step.executor: Capacity(_ELSEWHERE) for one in schedules.values() for step in one.pipeline}
