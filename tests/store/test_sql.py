@@ -63,8 +63,23 @@ def test_a_database_of_an_older_version_is_brought_along(tmp_path: Path) -> None
     assert record is not None
     assert record.groups["a"].waiting == 1
     store.close()
+    open_store(tmp_path).close()
     walk(tmp_path / "walked.db", "head")
     assert schema(tmp_path / "walked.db") == schema(tmp_path / "openbell.db")
+
+
+def test_every_migration_is_known() -> None:
+    found = (Path(database.__file__).parent / "migrations" / "versions").glob("0*.py")
+    assert sorted(path.name[:4] for path in found) == [*database._UPGRADABLE, database.REVISION]
+
+
+@pytest.mark.parametrize("revision", database._UPGRADABLE)
+def test_a_database_of_any_version_opens_twice(tmp_path: Path, revision: str) -> None:
+    walk(tmp_path / "openbell.db", revision)
+    for _ in range(2):
+        store = open_store(tmp_path)
+        assert store.runs() == []
+        store.close()
 
 
 def test_a_new_database_is_what_the_migrations_come_to(tmp_path: Path) -> None:

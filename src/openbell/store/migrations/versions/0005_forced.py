@@ -10,4 +10,6 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column("runs", sa.Column("forced", sa.Text, nullable=False, server_default=""))
+    found = sa.inspect(op.get_bind())  # builds between two releases have been part of the way
+    if "forced" not in {one["name"] for one in found.get_columns("runs")}:
+        op.add_column("runs", sa.Column("forced", sa.Text, nullable=False, server_default=""))
