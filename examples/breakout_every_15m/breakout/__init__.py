@@ -1,0 +1,1 @@
+"""The desk's own library: exports, bars, breakouts. It knows nothing of openbell."""
