@@ -7,10 +7,11 @@ analysed as far as it goes, and again when there is more of it.
 from pathlib import Path
 
 import polars as pl
-from openbell import worker
+
 from breakout.analysis import analyse, trading_days
 from breakout.files import read, write
 from breakout.instruments import named
+from openbell import worker
 
 PROCESSED, RUNS = Path("data/processed"), Path("data/analyzer_runs")
 

@@ -8,8 +8,9 @@ from collections import defaultdict
 from pathlib import Path
 
 import polars as pl
-from openbell import worker
+
 from breakout.files import read, write
+from openbell import worker
 
 RUNS = Path("data/analyzer_runs")
 DAILY = re.compile(r"(?P<name>\w+?)_an_(?P<month>\d{4}_\d{2})_\d{2}")
@@ -50,10 +51,8 @@ def main() -> None:
         total = summary(pl.concat(tables))
         write(RUNS / f"summary_{month}.parquet", total)
         total.write_csv(RUNS / f"summary_{month}.csv", time_format="%H:%M")
-        traded = total["Trades"].sum()
-        print(
-            f"{month}: {total['Instrument'].n_unique()} instruments, {traded} trades, {total['PnL'].sum():,.2f} dollars"
-        )
+        names, trades, dollars = total["Instrument"].n_unique(), total["Trades"].sum(), total["PnL"].sum()
+        print(f"{month}: {names} instruments, {trades} trades, {dollars:,.2f} dollars")
     worker.result(months=len(merged), files=len(months))
 
 

@@ -7,10 +7,11 @@ stays where it is: it is archived once `verify.py` has found each of its bars.
 from pathlib import Path
 
 import polars as pl
-from openbell import worker
+
 from breakout.export import BadExport, bars, instrument_of
 from breakout.files import alone, read, write
 from breakout.instruments import named
+from openbell import worker
 
 PROCESSED = Path("data/processed")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import polars as pl
+
 from breakout.export import instrument_of
 from breakout.instruments import named
 
@@ -38,9 +39,8 @@ def main() -> None:
     there = {row[0]: tuple(map(float, row[1:])) for row in stored.iter_rows()}
     wrong = [at for at, values in expected.items() if there.get(at) != values]
     if wrong or not expected:
-        raise SystemExit(
-            f"{raw.name}: {len(wrong)} of {len(expected)} bars are not there as they were sent, the first: {min(wrong, default=None)}"
-        )
+        told = f"{len(wrong)} of {len(expected)} bars are not there as they were sent"
+        raise SystemExit(f"{raw.name}: {told}, the first: {min(wrong, default=None)}")
     print(f"{raw.name}: {len(expected):,} bars verified")
 
 

@@ -4,8 +4,9 @@ A market that was closed on this session gives the book of its last one; one tha
 fails the step, by name.
 """
 
-import openbell as ob
 import polars as pl
+
+import openbell as ob
 from openbell import worker
 from sun.engines import global_book, volatility_of
 from sun.store import newest, read, write

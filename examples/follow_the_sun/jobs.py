@@ -1,15 +1,18 @@
-"""The nine jobs of a market's day. The name of the step is the name of the job.
+"""The nine jobs of a market's day, as the pipelines call them.
 
-By hand: OPENBELL_STEP=run_books OPENBELL_SESSION=2025-12-02 OPENBELL_PARAMS='{"market": "US_EQ"}' python jobs.py
+By hand: python jobs.py US_EQ 2025-12-02 run_books
 """
 
-from collections.abc import Callable, Sequence
+import json
+import sys
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-import openbell as ob
 import polars as pl
-from openbell import worker
+
+import openbell as ob
+from openbell.worker import Context, context
 from sun import engines, features, ingest
 from sun.store import history, read, write
 
@@ -18,94 +21,101 @@ HISTORY = 120  # returns that the features look back on
 Result = dict[str, Any]
 
 
-def ingest_prices(market: str, sessions: Sequence[date]) -> Result:
-    return {"rows": ingest.ingest_prices(market, sessions)}
+@dataclass(frozen=True)
+class Day:
+    """A session of a market, and those that the jobs look back on; it is the last of them."""
+
+    market: str
+    sessions: list[date]
+
+    @classmethod
+    def of(cls, ctx: Context) -> "Day":
+        """The day that a task is about."""
+        if ctx.session is None:
+            raise SystemExit("these jobs belong to a session: openbell run ... --date YYYY-MM-DD")
+        market, found = ctx.params["market"], [ctx.session]
+        while len(found) <= HISTORY:
+            found.append(ob.market(market).prev_session(found[-1]).date)
+        return cls(market, found[::-1])
+
+    def read(self, name: str) -> pl.DataFrame:
+        """A table of this session."""
+        return read(self.market, name, self.sessions[-1])
+
+    def history(self, name: str) -> pl.DataFrame:
+        """The tables of all these sessions."""
+        return history(self.market, name, self.sessions)
+
+    def write(self, name: str, rows: pl.DataFrame) -> None:
+        """A table of this session is made, or made anew."""
+        write(self.market, name, self.sessions[-1], rows)
 
 
-def ingest_factors(market: str, sessions: Sequence[date]) -> Result:
-    return {"rows": ingest.ingest_factors(market, sessions)}
+def ingest_prices(ctx: Context) -> Result:
+    day = Day.of(ctx)
+    return {"rows": ingest.ingest_prices(day.market, day.sessions)}
 
 
-def compute_returns(market: str, sessions: Sequence[date]) -> Result:
-    moves = features.returns(history(market, "prices", sessions))
-    write(market, "returns", sessions[-1], moves)
-    today = moves.filter(pl.col("Date") == sessions[-1])["Return"]
-    return {"rows": moves.height, "mean": round(float(today.mean()), 6)}
+def ingest_factors(ctx: Context) -> Result:
+    day = Day.of(ctx)
+    return {"rows": ingest.ingest_factors(day.market, day.sessions)}
 
 
-def compute_volatility(market: str, sessions: Sequence[date]) -> Result:
-    vols = features.volatility(history(market, "prices", sessions))
-    write(market, "volatility", sessions[-1], vols)
-    return {"median": round(vols["Ewma"].median(), 6)}
+def compute_returns(ctx: Context) -> Result:
+    day = Day.of(ctx)
+    moves = features.returns(day.history("prices"))
+    day.write("returns", moves)
+    today = moves.filter(pl.col("Date") == day.sessions[-1])
+    return {"rows": moves.height, "mean": _mean(today["Return"])}
 
 
-def build_numeric_windows(market: str, sessions: Sequence[date]) -> Result:
-    windows = features.numeric_windows(
-        read(market, "returns", sessions[-1]), read(market, "volatility", sessions[-1])
-    )
-    write(market, "windows", sessions[-1], windows)
+def compute_volatility(ctx: Context) -> Result:
+    day = Day.of(ctx)
+    vols = features.volatility(day.history("prices"))
+    day.write("volatility", vols)
+    return {"symbols": vols.height, "mean": _mean(vols["Ewma"])}
+
+
+def build_numeric_windows(ctx: Context) -> Result:
+    day = Day.of(ctx)
+    windows = features.numeric_windows(day.read("returns"), day.read("volatility"))
+    day.write("windows", windows)
     return {"symbols": windows.height}
 
 
-def update_profiles(market: str, sessions: Sequence[date]) -> Result:
-    profiles = features.profiles(
-        read(market, "returns", sessions[-1]),
-        history(market, "factors", sessions),
-        history(market, "prices", sessions),
-    )
-    write(market, "profiles", sessions[-1], profiles)
-    return {"symbols": profiles.height, "fit": round(profiles["Fit"].median(), 6)}
+def update_profiles(ctx: Context) -> Result:
+    day = Day.of(ctx)
+    found = features.profiles(day.read("returns"), day.history("factors"), day.history("prices"))
+    day.write("profiles", found)
+    return {"symbols": found.height, "fit": _mean(found["Fit"])}
 
 
-def run_signals(market: str, sessions: Sequence[date]) -> Result:
-    found = engines.signals(read(market, "windows", sessions[-1]), read(market, "profiles", sessions[-1]))
-    write(market, "signals", sessions[-1], found)
-    return {"strongest": found.sort("Signal")["Symbol"][-1]}
+def run_signals(ctx: Context) -> Result:
+    day = Day.of(ctx)
+    found = engines.signals(day.read("windows"), day.read("profiles"))
+    day.write("signals", found)
+    return {"symbols": found.height, "strongest": found.sort("Signal")["Symbol"][-1]}
 
 
-def run_universes(market: str, sessions: Sequence[date]) -> Result:
-    tables = (read(market, name, sessions[-1]) for name in ("signals", "profiles", "volatility"))
-    found = engines.universe(*tables)
-    write(market, "universe", sessions[-1], found)
-    return {"inside": found["Out"].null_count(), "outside": found.height - found["Out"].null_count()}
+def run_universes(ctx: Context) -> Result:
+    day = Day.of(ctx)
+    found = engines.universe(day.read("signals"), day.read("profiles"), day.read("volatility"))
+    day.write("universe", found)
+    return {"inside": found["Out"].null_count(), "outside": found["Out"].count()}
 
 
-def run_books(market: str, sessions: Sequence[date]) -> Result:
-    book = engines.book(read(market, "universe", sessions[-1]))
-    write(market, "book", sessions[-1], book)
-    vol = engines.volatility_of(book, read(market, "returns", sessions[-1]))
-    return {"names": book.height, "volatility": round(vol, 6)}
+def run_books(ctx: Context) -> Result:
+    day = Day.of(ctx)
+    book = engines.book(day.read("universe"))
+    day.write("book", book)
+    return {"names": book.height, "volatility": round(engines.volatility_of(book, day.read("returns")), 6)}
 
 
-JOBS: dict[str, Callable[[str, Sequence[date]], Result]] = {
-    job.__name__: job
-    for job in (
-        ingest_prices, ingest_factors, compute_returns, compute_volatility, build_numeric_windows,
-        update_profiles, run_signals, run_universes, run_books,
-    )
-}  # fmt: skip
-
-
-def sessions_up_to(market: str, session: date) -> list[date]:
-    """The sessions that the jobs look back on, this one last."""
-    clock = ob.market(market)
-    found = [session]
-    while len(found) <= HISTORY:
-        found.append(clock.prev_session(found[-1]).date)
-    return found[::-1]
-
-
-def main() -> None:
-    ctx = worker.context()
-    market = ctx.params["market"]
-    if ctx.session is None:
-        raise SystemExit("these jobs belong to a session: openbell run ... --date YYYY-MM-DD")
-    result = JOBS[ctx.step](market, sessions_up_to(market, ctx.session))
-    print(
-        f"{market} {ctx.session} {ctx.step}: {', '.join(f'{name} {value}' for name, value in result.items())}"
-    )
-    worker.result(**result)
+def _mean(values: pl.Series) -> float:
+    return round(float(values.mean() or 0.0), 6)  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":
-    main()
+    market, session, job = sys.argv[1:]
+    told = {"OPENBELL_SESSION": session, "OPENBELL_PARAMS": json.dumps({"market": market})}
+    print(globals()[job](context(told)))

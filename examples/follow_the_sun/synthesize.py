@@ -14,8 +14,9 @@ from datetime import date
 from pathlib import Path
 from random import Random
 
-import openbell as ob
 import polars as pl
+
+import openbell as ob
 
 SYMBOLS = 24  # a market
 FACTORS = {"Market": 0.009, "Size": 0.004, "Value": 0.004}  # standard deviation a day

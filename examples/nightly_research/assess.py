@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+
 from openbell import worker
 from research import report
 from research.assessment import assess, ranking
 from research.desk import read_desk
 from research.files import digest, read_json, write
+from research.prices import span
 from research.strategies import STRATEGIES, backtest, holdings
 
 
@@ -43,7 +45,7 @@ def main() -> None:
     ranked = ranking(done.values())
     profiles = [read_json(path.with_suffix(".json")) for path in tables]
     missing = sorted(set(desk.book) - {profile["symbol"] for profile in profiles})
-    summary = report.summarise(session, metrics["Date"].max(), ranked, profiles, missing, scenarios)
+    summary = report.summarise(session, span(metrics)[1], ranked, profiles, missing, scenarios)
     target = Path(f"out/reports/{session}")
     write(target / "report.json", summary)
     write(target / "report.md", report.markdown(summary))

@@ -6,10 +6,11 @@ One task a stock: one that fails leaves the others be.
 from pathlib import Path
 
 import polars as pl
+
 from openbell import worker
 from research.files import write
 from research.indicators import technical
-from research.prices import adjusted, stored
+from research.prices import adjusted, span, stored
 from research.profile import in_windows, last_indicators, statistics
 from research.scenarios import wide_returns
 
@@ -18,7 +19,7 @@ def main() -> None:
     ctx = worker.context()
     symbol = ctx.params["symbol"]
     prices = adjusted(stored(Path("out/prices"), ctx.session))
-    session = ctx.session or prices["Date"].max()
+    session = ctx.session or span(prices)[1]
     own = prices.filter(pl.col("Ticker") == symbol)
     if own.is_empty():
         known = ", ".join(prices["Ticker"].unique().sort())
@@ -27,10 +28,7 @@ def main() -> None:
     scenarios = pl.read_parquet(f"out/scenarios/{session}.parquet")
     returns = wide_returns(prices)
     table = technical(own)
-    try:
-        stats = statistics(returns, symbol)
-    except ValueError as error:
-        raise SystemExit(str(error)) from None
+    stats = statistics(returns, symbol)
     folder = Path(f"out/metrics/{session}")
     write(folder / f"{symbol}.parquet", table)
     profile = {
@@ -41,9 +39,7 @@ def main() -> None:
     }
     write(folder / f"{symbol}.json", profile)
 
-    print(
-        f"{symbol}: volatility {stats['volatility']:.1%}, Sharpe {stats['sharpe']:.2f}, beta {stats['beta']:.2f}"
-    )
+    print(symbol, "volatility {volatility:.1%}, Sharpe {sharpe:.2f}, beta {beta:.2f}".format_map(stats))
     worker.result(**{name: round(stats[name], 6) for name in ("volatility", "sharpe", "beta", "drawdown")})
 
 

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 import polars as pl
+
 from openbell import worker
 from research.desk import read_desk
 from research.files import write
-from research.prices import adjusted, stored
+from research.prices import adjusted, span, stored
 from research.scenarios import betas, relived, stressed, wide_returns, worst_windows
 
 
@@ -14,7 +15,7 @@ def main() -> None:
     ctx = worker.context()
     desk = read_desk()
     prices = adjusted(stored(Path("out/prices"), ctx.session))
-    latest = prices["Date"].max()
+    latest = span(prices)[1]
     session = ctx.session or latest
 
     closes = dict(prices.filter(pl.col("Date") == latest).select("Ticker", "Close").iter_rows())
@@ -23,10 +24,7 @@ def main() -> None:
     values = {ticker: shares * closes[ticker] for ticker, shares in desk.book.items()}
 
     returns = wide_returns(prices)
-    try:
-        sensitivity = betas(returns, list(desk.book))
-    except ValueError as error:
-        raise SystemExit(f"{error}: load more history (load.py, `days`)") from None
+    sensitivity = betas(returns, list(desk.book))
     worst = worst_windows(desk.worst, returns, values, sensitivity)
     found = pl.concat(
         [

@@ -45,7 +45,7 @@ class Trade:
     PnL: float = 0.0  # dollars of one contract
 
 
-SCHEMA = {
+SCHEMA: dict[str, type[pl.DataType] | pl.DataType] = {
     "Date": pl.Date, "Instrument": pl.String, "Session": pl.String, "Slot": pl.Time,
     "Range_High": pl.Float64, "Range_Low": pl.Float64, "Direction": pl.Int8,
     "Entry_Time": pl.Datetime("us", "UTC"), "Entry": pl.Float64, "Target": pl.Float64, "Stop": pl.Float64,
@@ -88,7 +88,7 @@ def trade(
         return replace(found, Result="waiting")
     if not after.height or before.height < COVERED * (at - start) / MINUTE:
         return found
-    top, bottom = before["High"].max(), before["Low"].min()
+    top, bottom = before.select(pl.col("High").max(), pl.col("Low").min()).row(0)
     found = replace(found, Range_High=top, Range_Low=bottom)
     buy, sell = top + instrument.tick, bottom - instrument.tick
     out = after.with_row_index().filter((pl.col("High") >= buy) | (pl.col("Low") <= sell))

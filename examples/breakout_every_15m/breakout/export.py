@@ -1,4 +1,4 @@
-"""The platform's export: `yyyyMMdd HHmmss;Open;High;Low;Close;Volume`, a line a minute, stamped at its start."""
+"""The platform's export: `yyyyMMdd HHmmss;Open;High;Low;Close;Volume`, a line a minute, by its start."""
 
 import re
 from pathlib import Path
@@ -28,9 +28,7 @@ def bars(path: Path, zone: str = "UTC") -> pl.DataFrame:
     """
     text = path.read_text()
     if not text.endswith("\n"):
-        raise BadExport(
-            f"{path.name}, line {text.count(chr(10)) + 1}: the line is cut off; the export is not complete"
-        )
+        raise BadExport(f"{path.name}, line {text.count(chr(10)) + 1} is cut off: the export is not complete")
     lines = pl.DataFrame({"Line": text.splitlines()}).with_row_index("Number", offset=1)
     fields = pl.col("Line").str.split(";")
     split = lines.with_columns(
@@ -44,7 +42,8 @@ def bars(path: Path, zone: str = "UTC") -> pl.DataFrame:
         pl.col(*PRICES).cast(pl.Float64, strict=False),
         pl.col("Volume").cast(pl.Int64, strict=False),
     )
-    _refuse(path, rows, pl.any_horizontal(pl.exclude("Number", "Line").is_null()), "is not a bar")
+    nothing = pl.any_horizontal(pl.exclude("Number", "Line").is_null())
+    _refuse(path, rows, nothing | ~pl.all_horizontal(pl.col(PRICES).is_finite()), "is not a bar")
     _refuse(path, rows, pl.any_horizontal(pl.col(PRICES) <= 0), "has a price that is not above zero")
     reach = (pl.col("High") < pl.max_horizontal("Open", "Close")) | (
         pl.col("Low") > pl.min_horizontal("Open", "Close")

@@ -4,12 +4,13 @@ import tomllib
 from dataclasses import dataclass
 from datetime import time
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 
 @dataclass(frozen=True)
 class Session:
-    """A part of the day: the range is that from `range_from` up to a slot; each slot is a trade of its own."""
+    """A part of the day: a range goes from `range_from` up to a slot; each slot is a trade of its own."""
 
     name: str
     range_from: time
@@ -48,7 +49,7 @@ def named(word: str) -> Instrument:
     raise SystemExit(f"unknown instrument {word!r}; instruments.toml has {', '.join(every)}")
 
 
-def _instrument(name: str, data: dict) -> Instrument:
+def _instrument(name: str, data: dict[str, Any]) -> Instrument:
     return Instrument(
         name=name,
         names=tuple(data.get("names", ())),

@@ -1,1 +1,1 @@
-"""The desk's own library: prices, features, signals, books of one market at a time. It knows nothing of openbell."""
+"""The desk's own library: prices, features, signals, books of a market. It knows nothing of openbell."""

@@ -3,6 +3,8 @@
 import numpy as np
 import polars as pl
 
+from sun.features import YEAR
+
 RECENT = 5  # sessions of the reversal; momentum looks at the others of the window
 CLIP = 2.0  # standard deviations beyond which a score counts no more
 LEAST_TRADED = 5_000_000  # a day, in the market's currency
@@ -52,7 +54,7 @@ def book(universe: pl.DataFrame) -> pl.DataFrame:
 def volatility_of(book: pl.DataFrame, moves: pl.DataFrame) -> float:
     """What the book's volatility would have been over these returns (Symbol, Date, Return), annualised."""
     daily = moves.join(book, on="Symbol").group_by("Date").agg((pl.col("Return") * pl.col("Weight")).sum())
-    return float(daily["Return"].std()) * 252**0.5  # type: ignore[arg-type]
+    return float(daily.select(pl.col("Return").std() * YEAR**0.5).item())
 
 
 def global_book(books: dict[str, pl.DataFrame], vols: dict[str, float], target: float) -> pl.DataFrame:

@@ -1,1 +1,1 @@
-"""The desk's own library: prices, scenarios, indicators, measures, strategies. It knows nothing of openbell."""
+"""The desk's own library: prices, scenarios, measures, strategies. It knows nothing of openbell."""

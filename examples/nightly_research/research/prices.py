@@ -59,6 +59,11 @@ def read_feed(path: Path) -> pl.DataFrame:
     return rows.sort("Ticker", "Date")
 
 
+def span(rows: pl.DataFrame) -> tuple[date, date]:
+    """The first and the last date."""
+    return rows.select(pl.col("Date").min(), pl.col("Date").max().alias("Last")).row(0)
+
+
 def with_changes(prices: pl.DataFrame) -> pl.DataFrame:
     """With the adjusted `Return` of each row, and the `Ratio` by which its adjustment has changed."""
     factor = pl.col("Adj Close") / pl.col("Close")
@@ -76,30 +81,32 @@ def splits(prices: pl.DataFrame) -> pl.DataFrame:
 
 def quality(prices: pl.DataFrame, sessions: list[date]) -> dict[str, Any]:
     """What a person should know about these prices. `sessions`: when the market was open, in order."""
-    calendar = pl.Series("Date", sessions, pl.Date)
+    calendar = pl.DataFrame({"Date": sessions})
+    expected = prices.group_by("Ticker").agg(pl.col("Date").min().alias("Since")).join(calendar, how="cross")
+    expected = expected.filter(pl.col("Date") >= pl.col("Since"))
     outside = (pl.max_horizontal("Open", "Close") > pl.col("High")) | (
         pl.min_horizontal("Open", "Close") < pl.col("Low")
     )
-    missing = {}
-    for (ticker,), rows in prices.group_by("Ticker", maintain_order=True):
-        if absent := sorted(set(calendar.filter(calendar >= rows["Date"].min())) - set(rows["Date"])):
-            missing[str(ticker)] = absent
-    found = with_changes(prices)
+    changes = with_changes(prices)
+    findings = {
+        "splits": splits(prices),
+        "jumps": changes.filter(pl.col("Return").abs() > JUMP).select(
+            "Ticker", "Date", pl.col("Return").round(4)
+        ),
+        "missing sessions": expected.join(prices, on=["Ticker", "Date"], how="anti").select("Ticker", "Date"),
+        "not a session": prices.join(calendar, on="Date", how="anti").select("Ticker", "Date"),
+        "outside the day's range": prices.filter(outside).select("Ticker", "Date"),
+        "without volume": prices.filter(pl.col("Volume") <= 0).select("Ticker", "Date"),
+    }
+    first, last = span(prices)
     return {
         "rows": prices.height,
-        "first": prices["Date"].min(),
-        "last": prices["Date"].max(),
+        "first": first,
+        "last": last,
         "tickers": prices["Ticker"].unique().sort().to_list(),
-        "splits": splits(prices).to_dicts(),
-        "jumps": found.filter(pl.col("Return").abs() > JUMP)
-        .select("Ticker", "Date", pl.col("Return").round(4))
-        .to_dicts(),
-        "missing sessions": missing,
-        "not a session": found.filter(~pl.col("Date").is_in(calendar.implode()))
-        .select("Ticker", "Date")
-        .to_dicts(),
-        "outside the day's range": found.filter(outside).select("Ticker", "Date").to_dicts(),
-        "without volume": found.filter(pl.col("Volume") <= 0).select("Ticker", "Date").to_dicts(),
+        "findings": {
+            what: rows.sort("Ticker", "Date").to_dicts() for what, rows in findings.items() if rows.height
+        },
     }
 
 

@@ -1,11 +1,13 @@
 """What the book of today would lose: in moves that we think up, and in those that have happened."""
 
+from collections.abc import Sequence
 from datetime import date
 
 import polars as pl
 
 from research.desk import Stress, Window
 from research.measures import YEAR, beta
+from research.prices import span
 
 YOUNGEST = 60  # returns from which a beta is believed
 
@@ -22,7 +24,9 @@ def betas(returns: pl.DataFrame, tickers: list[str]) -> dict[str, float]:
     for ticker in tickers:
         known = returns.tail(YEAR).select(ticker, "Market").drop_nulls()
         if known.height < YOUNGEST:
-            raise ValueError(f"{ticker} has {known.height} returns in the last year; a beta needs {YOUNGEST}")
+            raise ValueError(
+                f"{ticker} has {known.height} returns in the last year; a beta needs {YOUNGEST}: load more history"
+            )
         found[ticker] = beta(known[ticker], known["Market"])
     return found
 
@@ -55,7 +59,7 @@ def relived(
     rows = []
     for window in windows:
         days = returns.filter((pl.col("Date") > window.start) & (pl.col("Date") <= window.end))
-        if not days.height or window.start < _day(returns["Date"].min()):
+        if not days.height or window.start < span(returns)[0]:
             continue  # not in this history
         for ticker, b in sensitivity.items():
             proxy = days[ticker].null_count() > 0
@@ -83,11 +87,11 @@ def worst_windows(
             continue
         last = length + int(valid.arg_min() or 0)
         name = f"worst {length} session{'s' if length > 1 else ''}"
-        found.append(Window(name, _day(before[last - length + 1]), _day(returns["Date"][last])))
+        found.append(Window(name, before[last - length + 1], returns["Date"][last]))
     return found
 
 
-def _rows(rows: list[tuple[object, ...]], values: dict[str, float]) -> pl.DataFrame:
+def _rows(rows: Sequence[tuple[object, ...]], values: dict[str, float]) -> pl.DataFrame:
     schema = {
         "Kind": pl.String,
         "Scenario": pl.String,
@@ -102,8 +106,3 @@ def _rows(rows: list[tuple[object, ...]], values: dict[str, float]) -> pl.DataFr
         .with_columns(Value=pl.col("Ticker").replace_strict(values, return_dtype=pl.Float64, default=None))
         .with_columns(PnL=pl.col("Value") * pl.col("Shock"))
     )
-
-
-def _day(value: object) -> date:
-    assert isinstance(value, date)
-    return value

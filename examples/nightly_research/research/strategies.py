@@ -19,11 +19,8 @@ def sma_cross() -> pl.Expr:
 
 def momentum() -> pl.Expr:
     """On the first session of a month: the strongest over the year before the last month, if they rose."""
-    strongest = pl.col("Momentum").rank(descending=True).over("Date") <= TOP
-    chosen = (strongest & (pl.col("Momentum") > 0)) / TOP
-    month = pl.col("Date").dt.month()
-    turns = month != month.shift(1).over("Ticker")
-    return pl.when(turns).then(chosen).forward_fill().over("Ticker")
+    chosen = ((pl.col("Rank") <= TOP) & (pl.col("Momentum") > 0)) / TOP
+    return pl.when("Month_Turns").then(chosen).forward_fill().over("Ticker")
 
 
 def mean_reversion() -> pl.Expr:
@@ -42,9 +39,15 @@ STRATEGIES = ["buy_and_hold", *RULES]
 
 
 def grown_up(metrics: pl.DataFrame) -> pl.DataFrame:
-    """The rows of stocks that are old enough for every rule, with how many there are on their date."""
-    old = metrics.filter(pl.col("SMA_200").is_not_null() & pl.col("Momentum").is_not_null())
-    return old.with_columns(Listed=pl.len().over("Date"))
+    """The rows of stocks that are old enough for every rule.
+
+    With what a rule cannot see from one stock: how many are `Listed` on the date, its `Rank` by momentum.
+    """
+    month = pl.col("Date").dt.month()
+    turns = metrics.with_columns(Month_Turns=(month != month.shift(1)).over("Ticker"))
+    old = turns.filter(pl.col("SMA_200").is_not_null() & pl.col("Momentum").is_not_null())
+    rank = pl.col("Momentum").rank(descending=True)
+    return old.with_columns(Listed=pl.len().over("Date"), Rank=rank.over("Date"))
 
 
 def holdings(name: str, metrics: pl.DataFrame) -> pl.DataFrame:
@@ -75,7 +78,7 @@ def holdings(name: str, metrics: pl.DataFrame) -> pl.DataFrame:
 
 def _bought_once(closes: pl.DataFrame, start: object) -> pl.DataFrame:
     """Equal amounts of every stock that is listed at the close of `start`, and never a trade again."""
-    paid = closes.row(by_predicate=pl.col("Date") == start, named=True)
+    paid = closes.filter(pl.col("Date") == start).row(0, named=True)
     listed = [ticker for ticker in closes.columns[1:] if paid[ticker] is not None]
     worth = closes.select("Date", *[pl.col(ticker).shift(1) / paid[ticker] for ticker in listed])
     total = pl.sum_horizontal(listed)
