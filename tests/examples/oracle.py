@@ -76,9 +76,7 @@ def rsi(closes: list[float]) -> float:
 def atr(columns: dict[str, list[float]]) -> float:
     reach = [
         max(high, before) - min(low, before)
-        for high, low, before in zip(
-            columns["High"][1:], columns["Low"][1:], columns["Close"], strict=False
-        )
+        for high, low, before in zip(columns["High"][1:], columns["Low"][1:], columns["Close"], strict=False)
     ]
     return wilder(reach, 14)[-1]
 

@@ -201,7 +201,9 @@ def test_the_worst_week_is_the_worst_of_all(done: Example, feed: dict[str, oracl
 def test_stress_follows_beta_and_sums_up(done: Example) -> None:
     found = pl.read_parquet(done.folder / f"out/scenarios/{SESSION}.parquet")
     betas = {ticker: profile(done, ticker)["statistics"]["beta"] for ticker in BOOK}
-    ten = {row["Ticker"]: row["Shock"] for row in found.filter(pl.col("Scenario") == "market -10%").to_dicts()}
+    ten = {
+        row["Ticker"]: row["Shock"] for row in found.filter(pl.col("Scenario") == "market -10%").to_dicts()
+    }
     assert ten == pytest.approx({ticker: -0.1 * value for ticker, value in betas.items()})
     own = found.filter(pl.col("Scenario") == "internet halves")
     shocks = dict(own.select("Ticker", "Shock").iter_rows())
@@ -221,7 +223,10 @@ Wanted = dict[str, float]
 def rules(feed: dict[str, oracle.Bars]) -> Iterator[tuple[str, dict[str, Wanted]]]:
     """By strategy: what is held on each date, decided at the close before it."""
     days = list(feed["AAPL"])
-    closes = {ticker: [bars[day]["Adj Close"] if day in bars else 0.0 for day in days] for ticker, bars in feed.items()}
+    closes = {
+        ticker: [bars[day]["Adj Close"] if day in bars else 0.0 for day in days]
+        for ticker, bars in feed.items()
+    }
     born = {ticker: days.index(next(iter(bars))) for ticker, bars in feed.items()}
     old = {ticker: at + 252 for ticker, at in born.items()}
     start = min(old.values())
@@ -256,7 +261,9 @@ def rules(feed: dict[str, oracle.Bars]) -> Iterator[tuple[str, dict[str, Wanted]
     yield "mean_reversion", cheap
 
 
-def test_the_backtest_is_what_an_account_would_have_earned(done: Example, feed: dict[str, oracle.Bars]) -> None:
+def test_the_backtest_is_what_an_account_would_have_earned(
+    done: Example, feed: dict[str, oracle.Bars]
+) -> None:
     moves = {ticker: oracle.returns(bars) for ticker, bars in feed.items()}
     told = {one["strategy"]: one for one in result(done)["ranking"]}
     for name, wanted in rules(feed):
@@ -274,15 +281,21 @@ def test_the_backtest_is_what_an_account_would_have_earned(done: Example, feed: 
         assert told[name]["drawdown"] == pytest.approx(oracle.drawdown(earned))
 
 
-def test_who_buys_and_holds_has_what_the_prices_have_become(done: Example, feed: dict[str, oracle.Bars]) -> None:
+def test_who_buys_and_holds_has_what_the_prices_have_become(
+    done: Example, feed: dict[str, oracle.Bars]
+) -> None:
     told = {one["strategy"]: one for one in result(done)["ranking"]}
     curve = pl.read_parquet(done.folder / f"out/assessment/{SESSION}/buy_and_hold.parquet")
     days = list(feed["AAPL"])
     bought = days[days.index(str(curve["Date"][0])) - 1]
-    grown = [bars[SESSION]["Adj Close"] / bars[bought]["Adj Close"] for bars in feed.values() if bought in bars]
+    grown = [
+        bars[SESSION]["Adj Close"] / bars[bought]["Adj Close"] for bars in feed.values() if bought in bars
+    ]
     assert len(grown) == 3
     first = float(curve["Return"][0])
-    assert 1 + told["buy_and_hold"]["total"] == pytest.approx(fmean(grown) * (1 + first) / (1 + first + 0.0005))
+    assert 1 + told["buy_and_hold"]["total"] == pytest.approx(
+        fmean(grown) * (1 + first) / (1 + first + 0.0005)
+    )
     assert curve["Turnover"].sum() == pytest.approx(1.0), "bought once, and never a trade again"
 
 
@@ -325,7 +338,11 @@ def test_nothing_looks_ahead(example: Make) -> None:
 
 
 def bytes_below(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
 @pytest.mark.parametrize(
@@ -376,6 +393,7 @@ def test_an_unknown_symbol_fails_by_name_and_the_others_are_assessed(example: Ma
     failed = desk.run("logs", "nightly_research", "--failed").out
     assert f"there are no prices of MSTF up to {SESSION}, only of AAPL, FB, GOOG, IBM, MSFT" in failed
     assert result(desk)["without metrics"] == ["MSFT"]
-    assert "Without metrics, and so left out of the strategies: MSFT." in (
-        desk.folder / f"out/reports/{SESSION}/report.md"
-    ).read_text()
+    assert (
+        "Without metrics, and so left out of the strategies: MSFT."
+        in (desk.folder / f"out/reports/{SESSION}/report.md").read_text()
+    )
