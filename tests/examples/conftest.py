@@ -12,6 +12,8 @@ import pytest
 
 from tests.cli.conftest import Desk, Outcome
 
+__all__ = ["ROOT", "Example", "Outcome"]
+
 ROOT = Path(__file__).parents[2] / "examples"
 MADE = shutil.ignore_patterns("out", "feed", "raw", "processed", "analyzer_runs", ".openbell", "__pycache__")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import math
+from itertools import pairwise
 from pathlib import Path
 from statistics import fmean, pstdev, stdev
 
@@ -37,10 +38,7 @@ def adjusted(bars: Bars) -> dict[str, list[float]]:
 def returns(bars: Bars) -> dict[str, float]:
     """Adjusted return by date."""
     days = list(bars)
-    return {
-        day: bars[day]["Adj Close"] / bars[before]["Adj Close"] - 1
-        for before, day in zip(days, days[1:], strict=False)
-    }
+    return {day: bars[day]["Adj Close"] / bars[before]["Adj Close"] - 1 for before, day in pairwise(days)}
 
 
 def mean_of(values: list[float], at: int, n: int) -> float:
@@ -68,7 +66,7 @@ def wilder(values: list[float], n: int) -> list[float]:
 
 
 def rsi(closes: list[float]) -> float:
-    moves = [b - a for a, b in zip(closes, closes[1:], strict=False)]
+    moves = [b - a for a, b in pairwise(closes)]
     up, down = (wilder([max(sign * move, 0) for move in moves], 14)[-1] for sign in (1, -1))
     return 100 - 100 / (1 + up / down)
 

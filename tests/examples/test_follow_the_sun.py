@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator
-from datetime import date
+from datetime import date, datetime, time, timedelta
+from itertools import pairwise
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import polars as pl
@@ -56,7 +58,7 @@ def closes(example: Example, place: str) -> dict[str, dict[date, float]]:
 def moves(prices: dict[date, float], count: int) -> list[float]:
     """The last so many returns, oldest first."""
     values = list(prices.values())
-    return [b / a - 1 for a, b in zip(values, values[1:], strict=False)][-count:]
+    return [b / a - 1 for a, b in pairwise(values)][-count:]
 
 
 # ── what it does ─────────────────────────────────────────────────────────────────────────────────
@@ -205,6 +207,97 @@ def test_a_market_on_holiday_gives_its_last_book(done: Example) -> None:
     refused = done.run("run", "asia_eq", "--date", "2025-11-24")
     assert refused.code == 65
     assert "has no session on 2025-11-24" in refused.err
+
+
+# ── a year, rehearsed ────────────────────────────────────────────────────────────────────────────
+
+NEEDS = {
+    "compute_returns": ["ingest_prices"],
+    "compute_volatility": ["ingest_prices"],
+    "build_numeric_windows": ["compute_returns", "compute_volatility"],
+    "update_profiles": ["ingest_factors", "compute_returns"],
+    "run_signals": ["build_numeric_windows", "update_profiles"],
+    "run_universes": ["run_signals"],
+    "run_books": ["run_universes"],
+}
+CLOSES = {
+    "asia_eq": ("Asia/Tokyo", time(15, 30)),
+    "eu_eq": ("Europe/London", time(16, 30)),
+    "us_eq": ("America/New_York", time(16)),
+}
+EARLY = {
+    "us_eq": dict.fromkeys(["2025-07-03", "2025-11-28", "2025-12-24"], time(13)),
+    "eu_eq": dict.fromkeys(["2025-12-24", "2025-12-31"], time(12, 30)),
+}
+"""Half days of 2025 as the exchanges have published them, and what their clocks say at the close."""
+
+
+def rehearsed(desk: Example, *words: str) -> Any:
+    told = desk.run(
+        "rehearse", "--from", "2025-01-01", "--to", "2025-12-31", "-o", "json", *words, timeout=180
+    )
+    assert told.code == (1 if words else 0), told.err
+    return json.loads(told.out)
+
+
+def check_times(runs: list[Any]) -> None:
+    """Each run's jobs begin after the close of its own session, and in the order of their needs."""
+    for run in runs:
+        steps = {name: (step["starts"], step["ends"]) for name, step in run["steps"].items()}
+        assert set(steps) == JOBS
+        zone, usual = CLOSES[run["pipeline"]]
+        session = date.fromisoformat(run["session"])
+        close = datetime.combine(
+            session, EARLY.get(run["pipeline"], {}).get(run["session"], usual), ZoneInfo(zone)
+        )
+        for name in ("ingest_prices", "ingest_factors"):
+            assert timedelta() <= datetime.fromisoformat(steps[name][0]) - close < timedelta(days=4)
+        for name, needs in NEEDS.items():
+            assert all(steps[name][0] >= steps[one][1] for one in needs)
+
+
+def test_a_year_of_all_markets_goes_as_it_should(example: Make) -> None:
+    """243 sessions in Tokyo, 253 in London, 250 in New York; and a global book for each date that has one."""
+    year = rehearsed(example("follow_the_sun"))
+    assert year["problems"] == []
+    runs: dict[str, list[Any]] = {}
+    for run in year["runs"]:
+        runs.setdefault(run["pipeline"], []).append(run)
+        assert run["outcome"] == "succeeded"
+    assert {name: len(found) for name, found in runs.items() if name != "global_book"} == {
+        "asia_eq": 243, "eu_eq": 253, "us_eq": 250,
+    }  # fmt: skip
+    closed = {}
+    for name in MARKETS:
+        check_times(runs[name])
+        closed[name] = {run["session"]: run["closes"] for run in runs[name]}
+        assert len(closed[name]) == len(runs[name]), "each session once"
+        for run in runs[name]:
+            begins = datetime.fromisoformat(run["steps"]["ingest_prices"]["starts"])
+            zone, usual = CLOSES[name]
+            assert begins.astimezone(ZoneInfo(zone)).time() == EARLY.get(name, {}).get(run["session"], usual)
+    dates = {session for found in closed.values() for session in found}
+    assert sorted(run["session"] for run in runs["global_book"]) == sorted(dates)
+    for run in runs["global_book"]:
+        for found in closed.values():
+            assert found.get(run["session"], "") <= run["opens"], "it comes after every market of its date"
+
+
+def test_who_was_away_over_the_close_comes_back_and_no_session_is_lost(example: Make) -> None:
+    """From Thursday afternoon until Monday noon nobody leads."""
+    year = rehearsed(example("follow_the_sun"), "--outage", "2025-03-06T15:00/2025-03-10T11:00")
+    assert not [
+        one for one in year["problems"] if "missed" in one["what"] and "global_book" not in one["run"]
+    ]
+    for name, count in {"asia_eq": 243, "eu_eq": 253, "us_eq": 250}.items():
+        runs = [run for run in year["runs"] if run["pipeline"] == name]
+        assert len({run["session"] for run in runs}) == len(runs) == count
+        assert {run["outcome"] for run in runs} == {"succeeded"}
+        check_times(runs)
+    late = {run["session"] for run in year["runs"] if run["closes"].startswith("2025-03-10T11")}
+    assert {"2025-03-06", "2025-03-07", "2025-03-10"} <= late, (
+        "each in a run of its own, bound to its session"
+    )
 
 
 # ── bad inputs ───────────────────────────────────────────────────────────────────────────────────

@@ -55,14 +55,11 @@ def bars(path: Path, zone: str = "UTC") -> pl.DataFrame:
 
 
 def _in_utc(zone: str) -> pl.Expr:
-    """The stamps as instants: of an hour that comes twice, the first time a stamp occurs is the earlier one."""
+    """The stamps as instants: where an hour comes twice, a stamp is the earlier one when it first occurs."""
     again = pl.int_range(pl.len()).over("Stamp") > 0
     which = pl.when(again).then(pl.lit("latest")).otherwise(pl.lit("earliest"))
-    return (
-        pl.col("Stamp")
-        .dt.replace_time_zone(zone, ambiguous=which, non_existent="null")
-        .dt.convert_time_zone("UTC")
-    )
+    local = pl.col("Stamp").dt.replace_time_zone(zone, ambiguous=which, non_existent="null")
+    return local.dt.convert_time_zone("UTC")
 
 
 def _refuse(path: Path, rows: pl.DataFrame, condition: pl.Expr, what: str) -> None:

@@ -24,9 +24,8 @@ def betas(returns: pl.DataFrame, tickers: list[str]) -> dict[str, float]:
     for ticker in tickers:
         known = returns.tail(YEAR).select(ticker, "Market").drop_nulls()
         if known.height < YOUNGEST:
-            raise ValueError(
-                f"{ticker} has {known.height} returns in the last year; a beta needs {YOUNGEST}: load more history"
-            )
+            told = f"{ticker} has {known.height} returns in the last year, and a beta needs {YOUNGEST}"
+            raise ValueError(f"{told}: load more history")
         found[ticker] = beta(known[ticker], known["Market"])
     return found
 
