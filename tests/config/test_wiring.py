@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
 from openbell.config.findings import Finding
+from openbell.config.load import Overrides
 from openbell.core.model import Command
 from openbell.core.render import render, values
 from tests.config.conftest import Folder
@@ -74,6 +77,85 @@ def test_what_is_said(folder: Folder, text: str, message: str, help_: str) -> No
 
 def test_a_step_with_a_bad_name_is_still_a_step(folder: Folder) -> None:
     folder.expect("name: n\nsteps:\n  ▸a b: {run: x}\n  c: {run: x, needs: ['a b']}\n", "OB118")
+
+
+# ── cells ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def celled(a: str, b: str, more: str = "") -> str:
+    """Two steps with these axes, the second of which needs the first cell by cell."""
+    return (
+        f"name: n\nsteps:\n  a: {{run: x, matrix: {{{a}}}}}\n"
+        f"  b: {{run: x, needs: {{▸a: same}}, matrix: {{{b}}}{more}}}\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ("x: [1, 2]", "x: [1, 2]"),
+        ("x: [1, 2]", "y: 3, x: [2]"),
+        ("x: 2, y: 3", "y: 3, z: [q], x: 2"),
+        ("", "x: 2"),
+        ("", ""),
+    ],
+)
+def test_a_cell_can_wait_for_its_like(folder: Folder, a: str, b: str) -> None:
+    step = folder.load(celled(a, b).replace("▸", "")).pipeline.step("b")
+    assert {need.step: need.mode.value for need in step.needs} == {"a": "same"}
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "problem"),
+    [
+        ("x: 2", "", "has no axis `x`"),
+        ("x: 2, y: 2", "x: 2", "has no axis `y`"),
+        ("x: 2", "x: 3", "its axis `x` has values that do not occur there: 2"),
+        (
+            "x: [a]",
+            "x: [a, b, c, d, e]",
+            "its axis `x` has values that do not occur there: b, c, d and 1 more",
+        ),
+    ],
+)
+def test_a_cell_without_its_like_is_a_finding(folder: Folder, a: str, b: str, problem: str) -> None:
+    [finding] = folder.expect(celled(a, b), "OB140")
+    assert finding.message == f"`b` needs the same cell of `a`, but {problem}"
+
+
+def test_the_dates_of_the_command_line_may_take_the_like_away(folder: Folder) -> None:
+    """An axis of dates is cut, one that only looks like it is not."""
+    text = celled(
+        "day: {days: all, from: 2024-01-01, to: 2024-01-03}", "day: [2024-01-01, 2024-01-02]"
+    ).replace("▸", "")
+    assert folder.load(text).pipeline.size == 5
+    day = date(2024, 1, 2)
+    [finding] = folder.findings(text, overrides=Overrides(on="process", dates=(day, day)))
+    assert finding.code == "OB140"
+
+
+def test_a_sample_of_cells_that_wait_for_cells(folder: Folder) -> None:
+    text = celled("x: 9", "x: 9, y: 9").replace("▸", "")
+    loaded = folder.load(text, overrides=Overrides(on="process", sample=3))
+    assert [len(step.matrix) for step in loaded.pipeline] == [3, 3]
+    broken = celled("x: 2", "x: 3").replace("▸", "")
+    [finding] = folder.findings(broken, overrides=Overrides(on="process", sample=3))
+    assert finding.code == "OB140"
+
+
+def test_an_order_goes_along_an_axis_of_the_step(folder: Folder) -> None:
+    step = folder.load(celled("x: 2", "x: 2", ", sequential: x").replace("▸", "")).pipeline.step("b")
+    assert step.sequential == "x"
+    text = celled("x: 2", "date: 2, x: 2", ", sequential: ▸dat").replace("{▸a", "{a")
+    [finding] = folder.expect(text, "OB140")
+    assert (finding.message, finding.help) == ("`b` has no axis `dat`", "did you mean `date`?")
+    folder.expect("name: n\nsteps:\n  a: {run: x, sequential: ▸x}\n", "OB140")
+
+
+def test_the_order_is_part_of_the_plan(folder: Folder) -> None:
+    plain = folder.load(celled("x: 2", "x: 2").replace("▸", "")).digest
+    ordered = folder.load(celled("x: 2", "x: 2", ", sequential: x").replace("▸", "")).digest
+    assert plain != ordered
 
 
 # ── templates ────────────────────────────────────────────────────────────────────────────────────

@@ -93,6 +93,26 @@ def test_what_an_interrupt_had_ended_runs_again() -> None:
     assert world.states() == "sW"
 
 
+def test_what_was_skipped_because_of_an_interrupt_runs_after_all() -> None:
+    world = World(
+        step("a"),
+        step("b", needs=(Need("a"),)),
+        step("c", 3, sequential="i"),
+        step("d", needs=(Need("b"),)),
+        step("other", 9),
+        slots=2,
+    )
+    world.act()
+    world.apply(Requested(NOW, "h", HaltRun(RUN, "leaving"), RUN))
+    world.act()
+    world.end(-15)
+    world.act()
+    assert [world.states(name) for name in "abcd"] == ["X", "K", "XKK", "K"]
+    assert world.record.outcome is None
+    ask(world, Submit(world.record.run.pipeline, "digest"))
+    assert [world.states(name) for name in "abcd"] == ["s", "W", "sWW", "W"]
+
+
 def test_a_changed_timeout_amends_the_run_and_keeps_what_is_done() -> None:
     world = ended(0, 1)
     changed = replace(world.record.run.pipeline, steps=(step(cells=2, retry=Retry(attempts=7)),))

@@ -7,8 +7,8 @@ import pytest
 from openbell.core.decide import decide
 from openbell.core.events import Cancel, Pause, Skip, SpaceChanged, Start, Stop
 from openbell.core.explain import explain
-from openbell.core.gates import Fate, fate
 from openbell.core.model import Demand, Late, Need, NeedMode, Opening, Retry, TaskKey, Window
+from openbell.core.needs import Fate, fate
 from openbell.core.state import Group
 from openbell.core.states import StopReason, TaskState
 from openbell.core.windows import bounds, is_open

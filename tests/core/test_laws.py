@@ -33,12 +33,16 @@ def steps(draw: st.DrawFn) -> list[Step]:
     for number in range(draw(st.integers(1, 4))):
         earlier = [one.name for one in made]
         wanted = draw(st.lists(st.sampled_from(earlier), unique=True)) if earlier else []
-        modes = st.sampled_from([NeedMode.ALL, NeedMode.SOME, NeedMode.DONE])
+        needs = tuple(Need(name, draw(st.sampled_from(NeedMode))) for name in wanted)
+        likes = [need.step for need in needs if need.mode is NeedMode.SAME]
+        sizes = [size for one in made if one.name in likes and (size := len(one.matrix)) > 1]
+        cells = draw(st.integers(2, min(sizes)) if sizes else st.integers(1, 4))
         made.append(
             step(
                 f"s{number}",
-                draw(st.integers(1, 4)),
-                needs=tuple(Need(name, draw(modes)) for name in wanted),
+                cells,
+                needs=needs,
+                sequential=draw(st.sampled_from(["", "i"])) if cells > 1 else "",
                 retry=Retry(
                     attempts=draw(st.integers(1, 3)), delay=timedelta(seconds=draw(st.integers(0, 5)))
                 ),
@@ -187,8 +191,13 @@ def _may_start(history: History, start: Start) -> None:
     assert not record.run.pipeline.max_failures or (
         record.count(TaskState.FAILED) - history.forgiven < record.run.pipeline.max_failures
     )
+    if group.step.sequential:
+        assert task.cell == 0 or group.state(task.cell - 1) is TaskState.SUCCEEDED
     for need in group.step.needs:
         upstream = record.groups[need.step]
+        if need.mode is NeedMode.SAME:
+            assert upstream.state(task.cell if upstream.size > 1 else 0) is TaskState.SUCCEEDED
+            continue
         succeeded = upstream.count(TaskState.SUCCEEDED)
         assert all(upstream.state(cell).final for cell in range(upstream.size))
         assert need.mode is NeedMode.DONE or succeeded

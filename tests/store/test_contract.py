@@ -21,6 +21,7 @@ from openbell.core.events import (
     Refused,
     Reported,
     Requested,
+    Skip,
     Started,
     Unreachable,
 )
@@ -32,6 +33,7 @@ from openbell.core.model import (
     Demand,
     Forced,
     Need,
+    NeedMode,
     Pipeline,
     Replay,
     Retry,
@@ -201,6 +203,30 @@ def test_a_whole_step_is_moved_at_once_and_comes_back(store: Store) -> None:
         assert record is not None
         assert snapshot(record) == snapshot(world.record)
     assert len(list(store.tasks(RUN))) < 20  # cells that never started need no row
+
+
+def test_cells_that_wait_for_others_come_back_as_they_were(store: Store) -> None:
+    world = World(
+        step("a", 4),
+        step("b", 4, needs=(Need("a", NeedMode.SAME),), sequential="i"),
+        slots=9,
+    )
+    ledger = Ledger(store, world)
+    world.act()
+    first, second, third, _ = (task for task, _ in world.live())
+    for at, (task, code) in enumerate(((first, 0), (third, 1), (second, 0))):
+        world.end(code, later(at), only=[task])
+        ledger.write()  # before anything follows from it
+        record = store.run(RUN)
+        assert record is not None
+        assert snapshot(record) == snapshot(world.record)
+        world.act(later(at))
+        ledger.write()
+        assert snapshot(ledger.kept().runs[RUN]) == snapshot(world.record)
+    assert world.states("b") == "sWKK"
+    assert [event for _, event in store.journal(limit=10_000)] == world.journal
+    skip = next(event for event in world.journal if isinstance(event, Skip))
+    assert (skip.cell, skip.count) == (2, 1)
 
 
 def test_attempts_tell_their_story(store: Store) -> None:

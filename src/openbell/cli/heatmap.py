@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.text import Text
 
 from openbell.core.matrix import Matrix
-from openbell.core.state import DELAYED, Group
+from openbell.core.state import Group
 from openbell.core.states import TaskState
 
 _LONGEST_LABEL = 24
@@ -22,11 +22,8 @@ _ORDER = (
 )
 """What is shown of cells that share a place: the first of these that occurs."""
 
-_RANKS = bytes(
-    _ORDER.index(TaskState.WAITING if code == DELAYED else TaskState(code)) if code <= DELAYED else 255
-    for code in range(256)
-)
-"""Byte of a cell -> its place in that order: a million cells take milliseconds."""
+_RANKS = bytes(_ORDER.index(TaskState(code)) if code < len(TaskState) else 255 for code in range(256))
+"""Byte of a state -> its place in that order: a million cells take milliseconds."""
 
 _COLOURS = {
     TaskState.WAITING: "grey23",
@@ -63,7 +60,7 @@ def places(group: Group, width: int, high: int) -> list[list[TaskState]]:
     """The states to show, row by row: at most `width` columns and `high` rows."""
     columns, rows = _shape(group)
     wide, high = min(columns, max(1, width)), min(rows, high)
-    ranks = group.codes.translate(_RANKS)
+    ranks = group.states().translate(_RANKS)
 
     def worst(x: int, y: int) -> TaskState:
         first, last = -(-y * rows // high), -(-(y + 1) * rows // high)

@@ -128,8 +128,12 @@ class Lines:
                 self._say(f"Forced {forced}" if forced else "Its conditions count again", "WARNING")
             case Pause(reason=reason):
                 self._say(f"Paused: {reason}", "WARNING")
-            case Skip(step=step, reason=reason):
+            case Skip(step=step, cell=None, reason=reason):
                 self._say(f"Skipped, all of {step}: {reason}", "WARNING")
+            case Skip(cell=int(cell)) if record:
+                name = task_label(record.run.pipeline, TaskKey(event.run, event.step, cell))
+                more = f" and {event.count - 1:,} more" if event.count > 1 else ""
+                self._say(f"Skipped: {name}{more}: {event.reason}", "WARNING")
             case Cancel(step=step, cell=None, reason=reason):
                 self._say(f"Cancelled, all of {step} that waits: {reason}", "WARNING")
             case CloseRun(outcome=outcome):

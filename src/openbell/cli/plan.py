@@ -131,6 +131,8 @@ def _facts(pipeline: Pipeline, step: Step) -> Iterator[tuple[str, str]]:
             yield "call", target
     if step.needs:
         yield "needs", ", ".join(f"{need.step} ({need.mode.value})" for need in step.needs)
+    if step.sequential:
+        yield "in order", f"of {step.sequential}, each after the one before it has succeeded"
     match step.mode:
         case Replay() as replay:
             speed = replay.speed if replay.speed == "max" else f"{replay.speed:g}x"

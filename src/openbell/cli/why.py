@@ -11,6 +11,7 @@ from openbell.cli.options import OUTPUT, PROJECT
 from openbell.cli.setting import Setting
 from openbell.cli.targets import Target, find
 from openbell.cli.words import moment, plural, seconds
+from openbell.core.events import Cancel, Skip
 from openbell.core.explain import explain
 from openbell.core.gates import Blocker
 from openbell.core.graph import dependants
@@ -93,9 +94,9 @@ def _told(blocker: Blocker, setting: Setting) -> str:
 def _reasons(store: Store, task: TaskKey) -> list[str]:
     """What the journal says about how this task ended without running."""
     found = [
-        str(getattr(event, "reason", ""))
+        event.reason
         for _, event in store.journal(run_id=task.run, limit=10**6, kinds=("Skip", "Cancel"))
-        if getattr(event, "step", None) == task.step and getattr(event, "cell", None) in (None, task.cell)
+        if isinstance(event, Skip | Cancel) and event.step == task.step and event.covers(task.cell)
     ]
     return found[-1:]
 

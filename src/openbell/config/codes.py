@@ -105,4 +105,10 @@ CODES: dict[str, Code] = {
         "A step with `when` and a command with `{session}` live in the sessions of the pipeline's `market`. "
         "`--date` names one; without it, it is that of now.",
     ),
+    "OB140": Code(
+        "cells",
+        "`needs: {a: same}` waits for the cell of `a` with the same coordinates: every axis of `a` has to be "
+        "one of the step's, and the values of that have to occur in `a`. `sequential` names an axis of its "
+        "own step.",
+    ),
 }

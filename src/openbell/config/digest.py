@@ -46,7 +46,8 @@ def _step(step: Step, folder: str) -> tuple[Any, ...]:
     elif isinstance(step.work, Command) and (program := _program(step.work.argv, folder)) is not None:
         work = (step.work, _content(program))
     needs = sorted((need.step, need.mode.value) for need in step.needs)
-    return (step.name, work, needs, step.matrix, sorted(step.env.items()), step.mode)
+    ordered = (step.sequential,) if step.sequential else ()  # without it, the digests of old runs stay
+    return (step.name, work, needs, step.matrix, sorted(step.env.items()), step.mode, *ordered)
 
 
 _INTERPRETER = re.compile(r"python[0-9.]*|pypy[0-9.]*|bash|sh|zsh|Rscript|julia|node|perl|ruby")

@@ -17,7 +17,9 @@ from openbell.config.draft import Draft
 from openbell.config.findings import Finding, Severity, in_order, nearest, reject
 from openbell.config.modes import with_steps
 from openbell.config.project import FILE, Project
-from openbell.core.matrix import Axis, sample
+from openbell.config.wiring import check_cells
+from openbell.core.links import sampled
+from openbell.core.matrix import Axis
 from openbell.core.model import Pipeline
 from openbell.market import Closure
 
@@ -225,12 +227,10 @@ def _adjusted(draft: Draft, pipeline: Pipeline, project: Project, overrides: Ove
     pipeline = replace(bound or pipeline, data=project.data, calendars=dict(draft.calendars))
     if overrides.dates is not None and bound is None:
         pipeline = _narrowed(draft, pipeline, *overrides.dates)
-    if overrides.sample is not None:
-        steps = tuple(
-            replace(step, matrix=sample(step.matrix, overrides.sample)) if step.matrix.axes else step
-            for step in pipeline
-        )
-        pipeline = replace(pipeline, steps=steps)
+    check_cells(draft, pipeline.steps)
+    sound = not draft.stand_ins and not any(finding.fatal for finding in draft.document.findings)
+    if overrides.sample is not None and sound:
+        pipeline = replace(pipeline, steps=sampled(pipeline.steps, overrides.sample))
     return pipeline
 
 

@@ -103,6 +103,7 @@ def _step(
         work=work(draft, shape, place, here=executor == "process", ours=pipeline.python is None, env=env),
         needs=tuple(Need(step, mode) for step, mode in shape.needs.items()),
         matrix=_matrix(draft, shape, pipeline, place),
+        sequential=shape.sequential or "",
         retry=_retry(_first(layers, "retry")),
         timeout=_first(layers, "timeout"),
         start_timeout=_first(layers, "start_timeout"),

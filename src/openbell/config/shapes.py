@@ -326,9 +326,14 @@ class StepShape(SharedShape, WorkShape):
     )
     script: Text | None = Field(None, description="A worker script, run by the pipeline's Python.")
     needs: Needs = Field(
-        default_factory=dict, description="Steps that come first: `[a]`, `{a: some}`, `{a: done}`."
+        default_factory=dict,
+        description="Steps that come first: `[a]`, `{a: some}`, `{a: done}`; `{a: same}`: cell by cell.",
     )
     matrix: dict[Name, Axis] = Field(default_factory=dict, description="Axes; one task per combination.")
+    sequential: Name | None = Field(
+        None,
+        description="An axis whose cells run in order, each after the one before it has succeeded: `date`.",
+    )
     when: When | None = Field(
         None,
         description="Its time in the day of the run's own session: `post_close`, a list of states, "

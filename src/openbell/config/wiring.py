@@ -9,8 +9,9 @@ from openbell.config.document import Path as Place
 from openbell.config.draft import Draft
 from openbell.config.findings import nearest
 from openbell.core.graph import Cycle, topological
+from openbell.core.links import unlike
 from openbell.core.matrix import Axis, Matrix, Scalar
-from openbell.core.model import Command, Need, Pipeline, Step
+from openbell.core.model import Command, Need, NeedMode, Pipeline, Step
 from openbell.core.render import fields, render, sessions_in, values
 
 
@@ -61,6 +62,31 @@ def _from(first: str, circle: tuple[str, ...]) -> tuple[str, ...]:
     """The circle, told from the step that comes first in the file."""
     start = circle.index(first)
     return circle[start:] + circle[:start]
+
+
+def check_cells(draft: Draft, steps: Sequence[Step]) -> None:
+    """Needs of cells that have no like, and orders along axes that do not exist."""
+    known = {step.name: step for step in steps}
+    for step in steps:
+        for need in step.needs:
+            if need.mode is NeedMode.SAME and need.step in known:
+                _check_same(draft, step, need, known[need.step])
+        axes = [axis.name for axis in step.matrix.axes]
+        if step.sequential and step.sequential not in axes:
+            near = nearest(step.sequential, axes)
+            help_ = f"did you mean `{near}`?" if near else f"its axes: {', '.join(axes) or 'none'}"
+            told = f"`{step.name}` has no axis `{step.sequential}`"
+            draft.fault("OB140", told, ("steps", step.name, "sequential"), help_)
+
+
+def _check_same(draft: Draft, step: Step, need: Need, upstream: Step) -> None:
+    """Every cell of the step has its like in the step that it needs."""
+    if draft.doubtful(("steps", step.name, "matrix"), ("steps", need.step, "matrix")):
+        return
+    if problem := unlike(step.matrix, upstream.matrix):
+        place, key = _place(draft, step, need)
+        told = f"`{step.name}` needs the same cell of `{need.step}`, but {problem}"
+        draft.fault("OB140", told, place, key=key)
 
 
 def check_templates(draft: Draft, pipeline: Pipeline) -> None:

@@ -102,16 +102,28 @@ def _rerun(record: RunRecord, request: Submit, now: datetime) -> Iterator[Action
     if record.outcome is None and request.only is Only.MISSING:
         states = (TaskState.CANCELLED, TaskState.SKIPPED) if request.forced else (TaskState.CANCELLED,)
     barred = set() if request.forced else _barred(record, now)
+    opened: set[str] = set()
     for name, group in record.groups.items():
-        if name not in barred:
-            yield from _reopen(record, group, states, "run again", now)
+        if name in barred:
+            continue
+        held_up = opened & {need.step for need in group.step.needs}
+        chained = group.step.sequential and any(group.count(state) for state in states)
+        wanted = (*states, TaskState.SKIPPED) if held_up or chained else states  # skipped for its sake
+        if actions := list(_reopen(record, group, tuple(dict.fromkeys(wanted)), "run again", now)):
+            opened.add(name)
+        yield from actions
 
 
 def _barred(record: RunRecord, now: datetime) -> set[str]:
     """Steps that would be skipped again at once: too late themselves, or in need of one that is."""
     found: set[str] = set()
     for name, group in record.groups.items():
-        lost = (need.step in found for need in group.step.needs if need.mode is not NeedMode.DONE)
+        lost = (
+            need.step in found
+            for need in group.step.needs
+            if need.mode not in (NeedMode.DONE, NeedMode.SAME)
+            or (need.mode is NeedMode.SAME and not record.groups[need.step].count(TaskState.SUCCEEDED))
+        )
         succeeded = group.count(TaskState.SUCCEEDED) == group.size
         if not succeeded and (missed(group, now) or expired(group, now) or any(lost)):
             found.add(name)
@@ -132,7 +144,7 @@ def _retry(record: RunRecord, request: RetryTasks, now: datetime) -> Iterator[Ac
         yield from actions
     if request.step is not None and opened:  # what was skipped for its sake
         for group in record.groups.values():
-            if group.step.name != request.step:
+            if group.step.name != request.step or group.step.sequential:
                 yield from _reopen(record, group, (TaskState.SKIPPED,), reason, now)
     if record.paused:
         yield Resume(now, record.id)

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import chain
+from itertools import chain, groupby
 
 from openbell.core.answers import answer, cancellation
 from openbell.core.events import Action, Cancel, CloseRun, Skip, Stall, Start, Stop
-from openbell.core.gates import Scope, closed_gate, expired, hopeless, missed, slots
+from openbell.core.gates import Scope, closed_gate, expired, missed, slots
 from openbell.core.model import Step, TaskKey
+from openbell.core.needs import AFTER, after_one, hopeless, lost
 from openbell.core.occasions import moments, occasions, replaced
 from openbell.core.requests import CancelTasks
 from openbell.core.resources import Pool, Usage, asks
@@ -107,6 +108,35 @@ def _endings(record: RunRecord, group: Group, now: datetime, *, tripped: bool) -
         yield Cancel(now, record.id, group.step.name, reason)
     elif reason := hopeless(record, group) or missed(group, now):
         yield Skip(now, record.id, group.step.name, reason)
+    elif group.doomed:
+        yield from _lost(record, group, now)
+
+
+def _lost(record: RunRecord, group: Group, now: datetime) -> Iterator[Skip]:
+    """Cells that wait for one that ended without success, and those that wait for them in turn."""
+    reasons: dict[int, str] = {}
+    behind = [link.after for link, other in group.followers if other is group]
+    for cell in group.doomed:
+        reason, line = lost(record, group, cell), [cell]
+        while line and line[0] not in reasons and group.state(line[0]) is TaskState.WAITING:
+            reasons[line[0]] = reason
+            if line[0] == cell and not reason.startswith(AFTER):
+                reason = after_one(group, cell, TaskState.SKIPPED)
+            line = [following for after in behind for following in after(line[0])]
+    if len(reasons) == group.waiting and len(set(reasons.values())) == 1:
+        yield Skip(now, record.id, group.step.name, next(iter(reasons.values())))
+        return
+    for first, count, reason in _stretches(reasons):
+        yield Skip(now, record.id, group.step.name, reason, first, count)
+
+
+def _stretches(reasons: Mapping[int, str]) -> Iterator[tuple[int, int, str]]:
+    """Neighbouring cells with one reason: (first cell, count, reason)."""
+    for (_, reason), cells in groupby(
+        enumerate(sorted(reasons)), key=lambda entry: (entry[1] - entry[0], reasons[entry[1]])
+    ):
+        found = [cell for _, cell in cells]
+        yield found[0], len(found), reason
 
 
 def _stall(record: RunRecord, now: datetime) -> Iterator[Action]:

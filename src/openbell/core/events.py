@@ -56,12 +56,17 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Skip:
-    """No waiting cell of this step will run, because a need cannot be met any more."""
+    """Waiting cells of this step (or `count` of them from `cell` on) will not run: a need cannot be met."""
 
     at: datetime
     run: str
     step: str
     reason: str
+    cell: int | None = None
+    count: int = 1
+
+    def covers(self, cell: int) -> bool:
+        return self.cell is None or self.cell <= cell < self.cell + self.count
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,9 @@ class Cancel:
     step: str
     reason: str
     cell: int | None = None
+
+    def covers(self, cell: int) -> bool:
+        return self.cell in (None, cell)
 
 
 @dataclass(frozen=True, slots=True)

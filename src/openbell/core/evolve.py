@@ -41,6 +41,7 @@ from openbell.core.events import (
     Unwatch,
     Watch,
 )
+from openbell.core.holds import put, put_all, settle_run
 from openbell.core.model import AttemptKey, TaskKey
 from openbell.core.occasions import answered, label_of, note, remember
 from openbell.core.retry import judge
@@ -99,13 +100,16 @@ def _run(state: State, event: OpenRun | Amend | Force | Pause | Resume | Stall |
         case OpenRun(run=run):
             if run.id in state.runs:
                 raise InvalidTransition(f"run {run.id} is open already")
-            state.runs[run.id] = RunRecord(run)
+            record = state.runs[run.id] = RunRecord(run)
+            settle_run(record)
         case Amend(run=run_id, pipeline=pipeline):
             record = state.runs[run_id]
             record.amend(replace(record.run, pipeline=pipeline))
+            settle_run(record)
         case Force(run=run_id, forced=forced):
             record = state.runs[run_id]
             record.amend(replace(record.run, forced=forced))
+            settle_run(record)
         case Pause():
             state.runs[event.run].paused = event.reason
         case Resume():
@@ -193,7 +197,7 @@ def _end(state: State, event: Exited | Refused | Lost) -> None:
     verdict = judge(group.step.retry, key, group.spent(cell), live, event)
     to = _next(group, event.task, verdict.verb)
     del group.live[cell]
-    group.put(cell, to, verdict.not_before)
+    put(record, group, cell, to, verdict.not_before)
     if to is TaskState.FAILED and verdict.kind is not None:
         group.kinds[cell] = verdict.kind
     record.last_end = event.at
@@ -203,28 +207,31 @@ def _end(state: State, event: Exited | Refused | Lost) -> None:
 
 
 def _move(state: State, event: Skip | Cancel | Reopen) -> None:
-    """What happens to tasks without an attempt: one cell, or all of a step at once."""
+    """What happens to tasks without an attempt: some cells, or all of a step at once."""
     record = state.runs[event.run]
     group = record.groups[event.step]
     match event:
-        case Skip():
-            group.put_all((TaskState.WAITING,), TaskState.SKIPPED)
+        case Skip(cell=None):
+            put_all(record, group, (TaskState.WAITING,), TaskState.SKIPPED)
+        case Skip(cell=int(first)):
+            for cell in range(first, first + event.count):
+                put(record, group, cell, _next(group, TaskKey(event.run, event.step, cell), Verb.SKIP))
         case Cancel(cell=None):
-            group.put_all((TaskState.WAITING,), TaskState.CANCELLED)
+            put_all(record, group, (TaskState.WAITING,), TaskState.CANCELLED)
         case Cancel(cell=int(cell)):
-            group.put(cell, _next(group, TaskKey(event.run, event.step, cell), Verb.CANCEL))
+            put(record, group, cell, _next(group, TaskKey(event.run, event.step, cell), Verb.CANCEL))
         case Reopen(cell=None):
             record.outcome = None
             for cell, tries in enumerate(group.tries):
                 if tries and group.state(cell) in event.states:
                     group.base[cell] = tries
-            group.put_all(event.states, TaskState.WAITING)
+            put_all(record, group, event.states, TaskState.WAITING)
             record.forgiven = record.count(TaskState.FAILED)
         case Reopen(cell=int(cell)):
             record.outcome = None
             to = _next(group, TaskKey(event.run, event.step, cell), Verb.REOPEN)
             group.base[cell] = group.tries[cell]
-            group.put(cell, to)
+            put(record, group, cell, to)
             record.forgiven = record.count(TaskState.FAILED)
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from openbell.core.gates import GATES, Blocker, Scope, hopeless, slots
+from openbell.core.gates import GATES, Blocker, Scope, slots
 from openbell.core.model import TaskKey
+from openbell.core.needs import awaited, hopeless, lost
 from openbell.core.resources import Usage
-from openbell.core.state import RunRecord, State
+from openbell.core.state import HELD, RunRecord, State
 from openbell.core.states import TaskState
 
 
@@ -23,9 +24,10 @@ def _blockers(scope: Scope, task: TaskKey) -> tuple[Blocker, ...]:
     record, group, now = scope.record, scope.group, scope.now
     if group.state(task.cell) is not TaskState.WAITING:
         return ()
-    if reason := hopeless(record, group):
+    if reason := hopeless(record, group) or lost(record, group, task.cell):
         return (Blocker("needs", reason),)
     blockers = [blocker for gate in GATES if (blocker := gate(scope))]
+    blockers += [Blocker(gate, text) for gate, text in awaited(record, group, task.cell)]
     due = group.due.get(task.cell)
     if due is not None and due > now:
         again = f"retry {group.tries[task.cell] + 1}" if group.tries[task.cell] else "start"
@@ -42,7 +44,7 @@ def bottlenecks(state: State, record: RunRecord, now: datetime) -> Iterator[tupl
         if group.waiting:
             cell = next(group.ready(now), None)
             if cell is None:
-                cell = min(group.due, key=group.due.__getitem__, default=0)
+                cell = min(group.due, key=group.due.__getitem__, default=max(0, group.codes.find(HELD)))
             scope = Scope(state, record, group, usage, now, tripped)
             blockers = _blockers(scope, TaskKey(record.id, name, cell))
             if blockers:

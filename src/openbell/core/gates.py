@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
 
-from openbell.core.model import Late, Need, NeedMode, Opening
+from openbell.core.model import Late, Opening
+from openbell.core.needs import unmet
 from openbell.core.resources import Pool, Usage
 from openbell.core.state import Group, RunRecord, State
 from openbell.core.states import TaskState
@@ -40,38 +40,6 @@ class Scope:
     """Whether the run has failed too often: asked once per run, not once per step."""
 
 
-class Fate(Enum):
-    """What has become of a need."""
-
-    OPEN = "open"
-    MET = "met"
-    HOPELESS = "hopeless"
-
-
-def fate(need: Need, upstream: Group) -> Fate:
-    """Whether the need is met, can still be met, or cannot be met any more."""
-    if not upstream.closed:
-        return Fate.OPEN
-    succeeded = upstream.count(TaskState.SUCCEEDED)
-    match need.mode:
-        case NeedMode.DONE:
-            met = True
-        case NeedMode.SOME:
-            met = succeeded > 0
-        case NeedMode.ALL:
-            met = succeeded == upstream.size
-    return Fate.MET if met else Fate.HOPELESS
-
-
-def hopeless(record: RunRecord, group: Group) -> str:
-    """Why this step can never start, or an empty text."""
-    for need in group.step.needs:
-        upstream = record.groups[need.step]
-        if fate(need, upstream) is Fate.HOPELESS:
-            return f"needs {_wanted(need)} of {need.step}, which ended with {tally(upstream)}"
-    return ""
-
-
 def brake(scope: Scope) -> Blocker | None:
     """The run is paused, or has failed too often."""
     record = scope.record
@@ -89,12 +57,9 @@ def space(scope: Scope) -> Blocker | None:
 
 
 def needs(scope: Scope) -> Blocker | None:
-    """Every needed step has come as far as asked."""
-    for need in scope.group.step.needs:
-        upstream = scope.record.groups[need.step]
-        if fate(need, upstream) is not Fate.MET:
-            return Blocker("needs", f"needs {_wanted(need)} of {need.step}: {tally(upstream)}")
-    return None
+    """Every needed step has come as far as asked. (What cells need of cells is asked cell by cell.)"""
+    told = unmet(scope.record, scope.group)
+    return Blocker("needs", told) if told else None
 
 
 def window(scope: Scope) -> Blocker | None:
@@ -164,16 +129,6 @@ def closed_gate(scope: Scope) -> Blocker | None:
         if blocker := gate(scope):
             return blocker
     return None
-
-
-def tally(group: Group) -> str:
-    """`3 succeeded, 1 failed`: the states of a step's tasks, those that occur."""
-    found = [(state, group.count(state)) for state in TaskState]
-    return ", ".join(f"{count} {state.name.lower()}" for state, count in found if count)
-
-
-def _wanted(need: Need) -> str:
-    return {NeedMode.ALL: "all cells", NeedMode.SOME: "some cell", NeedMode.DONE: "the end"}[need.mode]
 
 
 def _room(pool: Pool) -> str:

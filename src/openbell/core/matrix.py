@@ -42,6 +42,11 @@ class Matrix:
     def shape(self) -> tuple[int, ...]:
         return tuple(len(axis.values) for axis in self.axes)
 
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """How far apart neighbours along each axis are, in cells of the full product."""
+        return tuple(prod(self.shape[at + 1 :]) for at in range(len(self.axes)))
+
     def positions(self, cell: int) -> tuple[int, ...]:
         """Index along each axis. IndexError outside the matrix."""
         if not 0 <= cell < len(self):

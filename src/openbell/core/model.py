@@ -91,6 +91,8 @@ class NeedMode(StrEnum):
     """Every cell is final and at least one succeeded."""
     DONE = "done"
     """Every cell is final, whatever the outcome."""
+    SAME = "same"
+    """Cell by cell: the one with the same coordinates succeeded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +209,8 @@ class Step:
     work: Work
     needs: tuple[Need, ...] = ()
     matrix: Matrix = SINGLE
+    sequential: str = ""
+    """The axis whose cells run in order, each after its predecessor has succeeded; empty: in any order."""
     retry: Retry = Retry()
     timeout: timedelta | None = None
     start_timeout: timedelta | None = None
@@ -231,7 +235,9 @@ class Step:
 
     def freed(self) -> Step:
         """The step without its conditions: it starts when there is room. Who adds one, lifts it here."""
-        return replace(self, needs=(), window=None, openings=(), late=Late.RUN, absent="", stop_at=None)
+        return replace(
+            self, needs=(), sequential="", window=None, openings=(), late=Late.RUN, absent="", stop_at=None
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from datetime import datetime
 from openbell.core.durations import Durations
 from openbell.core.events import Fire
 from openbell.core.graph import topological
+from openbell.core.links import Link, links
 from openbell.core.model import Pipeline, Run, Step, TaskKey
 from openbell.core.requests import Request
 from openbell.core.states import FailureKind, RunState, StopReason, TaskState
@@ -24,8 +25,13 @@ from openbell.market import Market
 DELAYED = 8
 """Byte of a cell that waits for its `not_before`. To everybody else it is WAITING."""
 
-_COUNTS = 9
+HELD = 9
+"""Byte of a cell that waits for another cell. To everybody else it is WAITING."""
+
+_COUNTS = 10
 _WAITING = bytes([TaskState.WAITING])
+_STATES = bytes(code if code < DELAYED else TaskState.WAITING for code in range(256))
+_HOLDING = bytes(HELD if code in (TaskState.WAITING, DELAYED) else code for code in range(256))
 
 
 @dataclass(slots=True)
@@ -47,7 +53,21 @@ class Live:
 class Group:
     """The tasks of one step of one run."""
 
-    __slots__ = ("base", "codes", "counts", "cursor", "delayed", "due", "kinds", "live", "step", "tries")
+    __slots__ = (
+        "base",
+        "codes",
+        "counts",
+        "cursor",
+        "delayed",
+        "doomed",
+        "due",
+        "followers",
+        "kinds",
+        "links",
+        "live",
+        "step",
+        "tries",
+    )
 
     def __init__(self, step: Step, rest: TaskState = TaskState.WAITING) -> None:
         size = len(step.matrix)
@@ -64,6 +84,12 @@ class Group:
         """Heap over `due`; entries that `due` no longer holds are stale and passed over."""
         self.live: dict[int, Live] = {}
         self.kinds: dict[int, FailureKind] = {}
+        self.links: list[Link] = []
+        """How its cells wait for others."""
+        self.followers: list[tuple[Link, Group]] = []
+        """The groups whose cells wait for cells of this one."""
+        self.doomed: dict[int, None] = {}
+        """Waiting cells, in the order in which this was found, whose other cell ended without success."""
 
     @property
     def size(self) -> int:
@@ -71,7 +97,7 @@ class Group:
 
     @property
     def waiting(self) -> int:
-        return self.counts[TaskState.WAITING] + self.counts[DELAYED]
+        return self.counts[TaskState.WAITING] + self.counts[DELAYED] + self.counts[HELD]
 
     def count(self, state: TaskState) -> int:
         """Number of tasks in this state."""
@@ -89,7 +115,11 @@ class Group:
 
     def state(self, cell: int) -> TaskState:
         code = self.codes[cell]
-        return TaskState.WAITING if code == DELAYED else TaskState(code)
+        return TaskState(code) if code < DELAYED else TaskState.WAITING
+
+    def states(self) -> bytes:
+        """The states of all cells, one byte each."""
+        return bytes(self.codes.translate(_STATES))
 
     def spent(self, cell: int) -> int:
         """Attempts of this generation that count."""
@@ -102,6 +132,8 @@ class Group:
     def ready(self, now: datetime) -> Iterator[int]:
         """Waiting cells that may start, retries first, then in matrix order. Reads only."""
         yield from self._ripe(now)
+        if not self.counts[TaskState.WAITING]:
+            return
         cell = self.codes.find(_WAITING, self.cursor)
         while cell >= 0:
             yield cell
@@ -115,7 +147,7 @@ class Group:
             (when, cell), position = heapq.heappop(frontier)
             if when > now:
                 return
-            if self.due.get(cell) == when and cell not in seen:
+            if self._delays(cell, when) and cell not in seen:
                 seen.add(cell)
                 yield cell
             for child in (2 * position + 1, 2 * position + 2):
@@ -127,15 +159,11 @@ class Group:
     def put(self, cell: int, state: TaskState, not_before: datetime | None = None) -> None:
         """Set one cell. `not_before` delays a waiting one."""
         code = DELAYED if not_before is not None else int(state)
-        self.counts[self.codes[cell]] -= 1
-        self.counts[code] += 1
-        self.codes[cell] = code
         self.due.pop(cell, None)
+        self.doomed.pop(cell, None)
         if not_before is not None:
             self.due[cell] = not_before
-            heapq.heappush(self.delayed, (not_before, cell))
-        while self.delayed and self.due.get(self.delayed[0][1]) != self.delayed[0][0]:
-            heapq.heappop(self.delayed)
+        self._set(cell, code)
         if code == TaskState.WAITING:
             self.cursor = min(self.cursor, cell)
         elif code == TaskState.STARTING:
@@ -143,22 +171,62 @@ class Group:
         if state is not TaskState.FAILED:
             self.kinds.pop(cell, None)
 
+    def hold(self, cell: int) -> None:
+        """A waiting cell waits for another one."""
+        self._set(cell, HELD)
+
+    def hold_all(self) -> None:
+        """Every waiting cell waits for another one."""
+        self.codes = self.codes.translate(_HOLDING)
+        self.counts[HELD] = self.waiting
+        self.counts[TaskState.WAITING] = self.counts[DELAYED] = 0
+        self.delayed.clear()
+        self.doomed.clear()
+
+    def release(self, cell: int) -> None:
+        """A waiting cell waits for no other cell any more."""
+        self.doomed.pop(cell, None)
+        if self.codes[cell] == HELD:
+            self._set(cell, DELAYED if cell in self.due else int(TaskState.WAITING))
+            self.cursor = min(self.cursor, cell)
+
+    def release_all(self) -> None:
+        """No cell waits for another one."""
+        cell = self.codes.find(HELD)
+        while cell >= 0:
+            self.release(cell)
+            cell = self.codes.find(HELD, cell + 1)
+
     def put_all(self, states: tuple[TaskState, ...], to: TaskState) -> None:
         """Move every cell that is in one of `states`, at the speed of bytes."""
         codes = {int(state) for state in states}
         if TaskState.WAITING in states:
-            codes.add(DELAYED)
+            codes |= {DELAYED, HELD}
         self.codes = self.codes.translate(bytes(int(to) if c in codes else c for c in range(256)))
         for code in codes - {int(to)}:
             self.counts[to] += self.counts[code]
             self.counts[code] = 0
         if DELAYED in codes:
+            self.doomed.clear()
             self.due.clear()
             self.delayed.clear()
         if TaskState.FAILED in states:
             self.kinds.clear()
         if to is TaskState.WAITING:
             self.cursor = 0
+
+    def _set(self, cell: int, code: int) -> None:
+        self.counts[self.codes[cell]] -= 1
+        self.counts[code] += 1
+        self.codes[cell] = code
+        if code == DELAYED:
+            heapq.heappush(self.delayed, (self.due[cell], cell))
+        while self.delayed and not self._delays(self.delayed[0][1], self.delayed[0][0]):
+            heapq.heappop(self.delayed)
+
+    def _delays(self, cell: int, when: datetime) -> bool:
+        """Whether an entry of the heap holds (still)."""
+        return self.codes[cell] == DELAYED and self.due.get(cell) == when
 
     def _advance(self) -> None:
         found = self.codes.find(_WAITING, self.cursor)
@@ -170,9 +238,14 @@ class RunRecord:
 
     __slots__ = ("durations", "forgiven", "groups", "last_end", "outcome", "paused", "run", "stalled")
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, rests: Mapping[str, TaskState] | None = None) -> None:
+        """`rests`: the state in which the cells of a step are, where that is not WAITING."""
         self.run = run
-        self.groups = {name: Group(run.step(name)) for name in topological(run.pipeline.steps)}
+        self.groups = {
+            name: Group(run.step(name), (rests or {}).get(name, TaskState.WAITING))
+            for name in topological(run.pipeline.steps)
+        }
+        self._link()
         self.paused = ""
         self.forgiven = 0
         """Failures that were there when somebody last asked for another try of something."""
@@ -218,6 +291,16 @@ class RunRecord:
         self.run = run
         for name, group in self.groups.items():
             group.step = run.step(name)
+        self._link()
+
+    def _link(self) -> None:
+        """Tell each group which others its cells wait for, and whose cells wait for its own."""
+        for group in self.groups.values():
+            group.links = links(group.step, lambda name: self.groups[name].step.matrix)
+            group.followers = []
+        for group in self.groups.values():
+            for link in group.links:
+                self.groups[link.upstream].followers.append((link, group))
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,19 +144,19 @@ def _of_run(event: Event) -> Told | None:
 
 
 def _of_step(event: Skip | Cancel | Reopen, run: Run) -> Told:
-    cell = None if isinstance(event, Skip) else event.cell
-    task = TaskKey(event.run, event.step, cell) if cell is not None else None
+    task = TaskKey(event.run, event.step, event.cell) if event.cell is not None else None
     what = task_label(run.pipeline, task) if task is not None else event.step
+    data: dict[str, Any] = {"reason": event.reason}
     match event:
-        case Skip():
+        case Skip(count=count):
             word, state = "Skipped", "skipped"
+            if count > 1:
+                what, data = f"{what} and {count - 1:,} more", {**data, "tasks": count}
         case Cancel():
             word, state = "Cancelled before it began", "cancelled"
         case Reopen():
             word, state = "Opened again", "waiting"
-    return Told(
-        event.step, "log", f"{word}: {what}: {event.reason}", {"reason": event.reason, "state": state}, task
-    )
+    return Told(event.step, "log", f"{word}: {what}: {event.reason}", {**data, "state": state}, task)
 
 
 def _of_request(request: Request, at: datetime, run: Run) -> Told | None:

@@ -55,6 +55,8 @@ def _node(pipeline: Pipeline, step: Step, group: Group | None) -> Node:
     lines = [step.name]
     if step.openings:
         lines.append(opening_times(pipeline, step))
+    if step.sequential:
+        lines.append(f"in order of {step.sequential}")
     if group is not None:
         tally = ((state.name.lower(), group.count(state)) for state in TaskState)
         lines.append(", ".join(f"{count} {name}" for name, count in tally if count))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html import escape
 
 from openbell.core.matrix import Axis, Matrix, label
-from openbell.core.state import DELAYED, Group
+from openbell.core.state import Group
 from openbell.core.states import TaskState
 from openbell.report.parts import note, safe_json, section
 
@@ -80,9 +80,8 @@ def _canvas(group: Group, counts: Sequence[tuple[str, int]]) -> str:
 
 def _data(group: Group, place: Layout) -> dict[str, object]:
     matrix = group.step.matrix
-    codes = bytes(TaskState.WAITING if code == DELAYED else code for code in group.codes)
     return {
-        "codes": base64.b64encode(codes).decode(),
+        "codes": base64.b64encode(group.states()).decode(),
         "rows": place.rows,
         "columns": place.columns,
         "flipped": place.flipped,

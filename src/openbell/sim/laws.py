@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from datetime import datetime, timedelta
 
 from openbell.core.decide import decide
 from openbell.core.events import Event, Exited, Led, Lost, Refused, Reopen, Requested, Start, Stop
 from openbell.core.evolve import evolve
-from openbell.core.model import AttemptKey, Late, NeedMode, Step, TaskKey
+from openbell.core.model import AttemptKey, Late, NeedMode, Pipeline, Step, TaskKey
 from openbell.core.requests import CancelTasks
 from openbell.core.state import Group, Limits, Live, RunRecord, State
 from openbell.core.states import FailureKind, StopReason, TaskState
@@ -55,8 +55,13 @@ class Watch:
         if not _in_time(step, event.at, begun=event.attempt > 1 or sum(tries) > event.attempt):
             raise Broken(f"{event.task} was started outside its time in the session's day")
         for need in step.needs:
+            if need.mode is NeedMode.SAME:
+                continue
             if not _met(need.mode, record, record.run.pipeline.step(need.step)):
                 raise Broken(f"{event.task} was started before {need.step} had come to {need.mode}")
+        for before in predecessors(record.run.pipeline, event.task):
+            if record.groups[before.step].state(before.cell) is not TaskState.SUCCEEDED:
+                raise Broken(f"{event.task} was started before {before} had succeeded")
 
     def _ended(self, event: Exited | Lost | Refused, state: State) -> None:
         group = state.runs[event.task.run].groups[event.task.step]
@@ -105,6 +110,23 @@ def _in_time(step: Step, at: datetime, *, begun: bool) -> bool:
     inside = any(start <= at and (end is None or at < end) for start, end in step.openings)
     may_be_late = step.late is Late.RUN or begun
     return inside or not step.openings or (may_be_late and all(start <= at for start, _ in step.openings))
+
+
+def predecessors(pipeline: Pipeline, task: TaskKey) -> Iterator[TaskKey]:
+    """The cells that a task has to wait for, by their coordinates."""
+    step = pipeline.step(task.step)
+    own = step.matrix.coordinates(task.cell)
+    for need in step.needs:
+        if need.mode is NeedMode.SAME:
+            matrix = pipeline.step(need.step).matrix
+            (cell,) = (c for c in range(len(matrix)) if matrix.coordinates(c).items() <= own.items())
+            yield TaskKey(task.run, need.step, cell)
+    if step.sequential:
+        values = next(axis.values for axis in step.matrix.axes if axis.name == step.sequential)
+        position = values.index(own[step.sequential])
+        if position:
+            wanted = {**own, step.sequential: values[position - 1]}
+            yield TaskKey(task.run, step.name, step.matrix.cell(wanted))
 
 
 def _met(mode: NeedMode, record: RunRecord, upstream: Step) -> bool:
@@ -332,3 +354,15 @@ def _follows(record: RunRecord, step: str, cell: int, world: World) -> None:
     good = well and last.exit.code == 0 and last.exit.stopped is None  # type: ignore[union-attr]
     if (state is TaskState.SUCCEEDED) != good:
         raise Broken(f"{record.id}/{step}/{cell} is {state.name}; its last attempt was {last}")
+    if state is TaskState.SKIPPED and not _hindered(record, TaskKey(record.id, step, cell)):
+        raise Broken(f"{record.id}/{step}/{cell} was skipped, and nothing of what it waits for is wanting")
+
+
+def _hindered(record: RunRecord, task: TaskKey) -> bool:
+    """Whether something keeps this very task from running: its own cell, not those of others."""
+    pipeline = record.run.pipeline
+    step = pipeline.step(task.step)
+    states = [record.groups[other.step].state(other.cell) for other in predecessors(pipeline, task)]
+    wholes = (need for need in step.needs if need.mode is not NeedMode.SAME)
+    lacking = not all(_met(need.mode, record, pipeline.step(need.step)) for need in wholes)
+    return lacking or any(state is not TaskState.SUCCEEDED for state in states) or step.late is Late.SKIP

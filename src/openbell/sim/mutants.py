@@ -9,12 +9,12 @@ from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
-from openbell.core import answers, decide, evolve, gates, resources, retry
-from openbell.core.events import Event, Lost, Stop
+from openbell.core import answers, decide, evolve, gates, holds, needs, resources, retry
+from openbell.core.events import Event, Lost, Skip, Stop
 from openbell.core.model import NeedMode, Step, TaskKey
 from openbell.core.resources import Usage
 from openbell.core.retry import Verdict
-from openbell.core.state import Group, Live, RunRecord, State
+from openbell.core.state import HELD, Group, Live, RunRecord, State
 from openbell.core.states import StopReason, TaskState, Verb
 from openbell.engine.engine import Engine
 from openbell.errors import StoreError
@@ -86,12 +86,12 @@ def _random_delay(*_args: Any) -> timedelta:
     return timedelta(seconds=30 + next(_ticks) % 7)
 
 
-def _some_is_done(need: Any, upstream: Group) -> gates.Fate:
+def _some_is_done(need: Any, upstream: Group) -> needs.Fate:
     mode = NeedMode.DONE if need.mode is NeedMode.SOME else need.mode
     return _original_fate(replace(need, mode=mode), upstream)
 
 
-_original_fate = gates.fate
+_original_fate = needs.fate
 
 
 def _mark_lost(self: SimExecutor, orphans: Sequence[Orphan]) -> None:
@@ -176,10 +176,41 @@ def _gates_but(one: object) -> tuple[object, ...]:
     return tuple(gate for gate in gates.GATES if gate is not one)
 
 
+def _own_chain_only(record: RunRecord, group: Group, cell: int) -> Iterator[Any]:
+    found = _original_prospects(record, group, cell)
+    return (one for one in found if record.groups[one[1].upstream] is group)
+
+
+def _other_steps_only(record: RunRecord, group: Group, cell: int) -> Iterator[Any]:
+    found = _original_prospects(record, group, cell)
+    return (one for one in found if record.groups[one[1].upstream] is not group)
+
+
+_original_prospects = needs.prospects
+
+
+def _all_of_it(record: RunRecord, group: Group, now: datetime) -> Iterator[Skip]:
+    yield Skip(now, record.id, group.step.name, "one of its cells cannot run")
+
+
+def _never_settled(record: RunRecord, group: Group, cell: int) -> None:
+    if group.codes[cell] != HELD:
+        _original_settle(record, group, cell)
+
+
+_original_settle = holds.settle
+
+
 MUTANTS: tuple[Mutant, ...] = (
     Mutant("needs are not waited for", gates, "GATES", _gates_but(gates.needs)),
-    Mutant("`some` lets pass without a success", gates, "fate", _some_is_done),
+    Mutant("`some` lets pass without a success", needs, "fate", _some_is_done),
     Mutant("a hopeless step waits for ever", decide, "hopeless", lambda *_: ""),
+    Mutant("cells do not wait for the same cell", holds, "prospects", _own_chain_only),
+    Mutant("the order along an axis is not kept", holds, "prospects", _other_steps_only),
+    Mutant("one lost cell skips the whole step", decide, "_lost", _all_of_it),
+    Mutant("cells behind a lost one wait for ever", decide, "_lost", lambda *_: ()),
+    Mutant("a cell that waits for another is never released", holds, "settle", _never_settled),
+    Mutant("who waits for whom is forgotten at a restart", loader, "settle_run", _nothing),
     Mutant("slots are overbooked", Usage, "short", lambda *_: []),
     Mutant("memory is not counted", resources, "asks", _slots_only),
     Mutant("the run's concurrency is not counted", resources, "asks", _no_concurrency),

@@ -72,10 +72,12 @@ def scenario(rng: Random) -> Scenario:
 
 def _pipeline(rng: Random) -> Pipeline:
     count = rng.choice((1, 1, 2, 3, 4))
-    steps = tuple(_step(rng, f"s{position}", [f"s{n}" for n in range(position)]) for position in range(count))
+    steps = [_step(rng, f"s{position}", [f"s{n}" for n in range(position)]) for position in range(count)]
+    apart = Random(repr(rng.getstate()))  # a stream of its own: worlds without links stay as they were
+    linked = _linked(apart, steps)
     return Pipeline(
         name="sim",
-        steps=steps,
+        steps=linked,
         concurrency=rng.choice((None, None, 1, 2, 3)),
         max_failures=rng.choice((None, None, None, 1, 2)),
     )
@@ -86,7 +88,7 @@ def _step(rng: Random, name: str, before: list[str]) -> Step:
     step = Step(
         name=name,
         work=Command(("true",)),
-        needs=tuple(Need(other, rng.choice(list(NeedMode))) for other in needed),
+        needs=tuple(Need(other, rng.choice(_WHOLE)) for other in needed),
         matrix=Matrix(tuple(_axis(rng, axis) for axis in ("date", "partition")[: rng.randint(0, 2)])),
         retry=_retry(rng),
         timeout=rng.choice((None, timedelta(seconds=40))),
@@ -104,6 +106,27 @@ def _step(rng: Random, name: str, before: list[str]) -> Step:
     if rng.random() < 0.07:
         step = replace(step, stop_at=START + timedelta(seconds=rng.choice((20, 60, 150))))
     return step
+
+
+def _linked(rng: Random, steps: list[Step]) -> tuple[Step, ...]:
+    """Some steps need others cell by cell, and some go along an axis in order."""
+    made: dict[str, Step] = {}
+    for step in steps:
+        if step.needs and rng.random() < 0.3:
+            need = rng.choice(step.needs)
+            there = made[need.step].matrix.axes
+            shared = [replace(axis, values=axis.values[: rng.randint(1, len(axis.values))]) for axis in there]
+            names = {axis.name for axis in there}
+            own = [axis for axis in step.matrix.axes if axis.name not in names]
+            needs = tuple(Need(n.step, NeedMode.SAME) if n == need else n for n in step.needs)
+            step = replace(step, needs=needs, matrix=Matrix((*shared, *own)))
+        if step.matrix.axes and rng.random() < 0.25:
+            step = replace(step, sequential=rng.choice(step.matrix.axes).name)
+        made[step.name] = step
+    return tuple(made.values())
+
+
+_WHOLE = (NeedMode.ALL, NeedMode.SOME, NeedMode.DONE)
 
 
 def _axis(rng: Random, name: str) -> Axis:

@@ -6,8 +6,9 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from openbell.core.holds import settle_run
 from openbell.core.model import Run
-from openbell.core.state import DELAYED, Group, Live, RunRecord
+from openbell.core.state import Group, Live, RunRecord
 from openbell.core.states import FailureKind, RunState, StopReason, TaskState
 from openbell.store.codec import decode_forced, decode_pipeline
 
@@ -28,18 +29,16 @@ def build(
     `live`: rows of attempts without an end; `elapsed`: seconds of the others; `last_end`: when the last
     of those ended.
     """
-    record = RunRecord(run_of(run))
+    record = RunRecord(run_of(run), {row["step"]: TaskState(row["rest"]) for row in groups})
     record.paused = run["paused"]
     record.forgiven = run["forgiven"]
     state = RunState(run["state"])
     record.outcome = state if state.final else None
-    for row in groups:
-        step = record.run.step(row["step"])
-        record.groups[row["step"]] = Group(step, TaskState(row["rest"]))
     for step_name, cell, code, tries, base, not_before, kind in tasks:
         _restore(record.groups[step_name], cell, code, tries, base, not_before, kind)
     for row in live:
         _revive(record.groups[row["step"]], row)
+    settle_run(record)
     record.last_end = last_end or record.last_end
     for seconds in elapsed:
         record.durations.add(seconds)
@@ -92,7 +91,6 @@ def snapshot(record: RunRecord) -> dict[str, Any]:
 
 
 def _group(group: Group) -> dict[str, Any]:
-    codes = bytes(TaskState.WAITING if code == DELAYED else code for code in group.codes)
     live = {
         cell: (a.attempt, a.state, a.since, a.started, a.handle, a.stop, a.unreachable_since, a.heard)
         for cell, a in group.live.items()
@@ -100,7 +98,8 @@ def _group(group: Group) -> dict[str, Any]:
     counts = {state: group.count(state) for state in TaskState}
     base = {cell: base for cell, base in group.base.items() if base}
     return {
-        "codes": codes,
+        "codes": bytes(group.codes),
+        "doomed": sorted(group.doomed),
         "tries": group.tries.tolist(),
         "base": base,
         "due": dict(group.due),

@@ -96,6 +96,9 @@ def _touch(changes: Changes, event: Event, state: State) -> None:
             _task(changes, event.task, state, event.at)
         case Reported():
             _attempt(changes, event)
+        case Skip(cell=int(first)):
+            for cell in range(first, first + event.count):
+                _task(changes, TaskKey(event.run, event.step, cell), state, event.at)
         case Skip():
             sweep = Sweep(event.run, event.step, (TaskState.WAITING,), TaskState.SKIPPED, event.at)
             changes.sweeps.append(sweep)

@@ -1,0 +1,57 @@
+"""How steps and their cells wait for each other, with real processes."""
+
+from __future__ import annotations
+
+import json
+
+from tests.cli.conftest import Desk
+
+CARRY = """name: carry
+steps:
+  prices:
+    run: [sh, -c, 'test {date} != 2012-01-04 || test -e fixed']
+    matrix: {date: {days: all, from: 2012-01-03, to: 2012-01-06}}
+  positions:
+    run: [sh, -c, 'echo {date} {book} >> ran']
+    needs: {prices: same}
+    sequential: date
+    priority: critical
+    matrix: {date: {days: all, from: 2012-01-03, to: 2012-01-06}, book: [a, b]}
+"""
+
+
+def test_cells_go_in_order_and_wait_for_their_own(desk: Desk) -> None:
+    desk.write("carry.yaml", CARRY)
+    done = desk.run("run", "carry.yaml")
+    assert done.code == 2
+    assert "Skipped: positions: date=2012-01-04, book=a and 1 more: needs the same cell of prices" in done.err
+    assert sorted(desk.lines("ran")) == ["2012-01-03 a", "2012-01-03 b"]
+    why = desk.run("why", "carry/1/positions/2012-01-05,b").out
+    assert "comes after date=2012-01-04, book=b, which was skipped" in why
+    desk.write("fixed", "")
+    assert desk.run("retry", "carry").code == 0
+    for book in "ab":
+        days = [line.split()[0] for line in desk.lines("ran") if line.endswith(book)]
+        assert days == ["2012-01-03", "2012-01-04", "2012-01-05", "2012-01-06"]
+
+
+def test_why_names_the_cell_with_and_without_an_engine(desk: Desk) -> None:
+    slow = CARRY.replace("test {date} != 2012-01-04 || test -e fixed", "test {date} = 2012-01-03 || sleep 30")
+    desk.write("carry.yaml", slow)
+    process = desk.begin("run", "carry.yaml")
+    desk.until(lambda: len(desk.lines("ran")) == 2)
+    (why,) = json.loads(desk.run("why", "carry/1/positions/2012-01-05,a", "-o", "json").out)
+    found = {blocker["gate"]: blocker["text"] for blocker in why["blockers"]}
+    assert found["needs"].startswith("waits for prices: date=2012-01-05")
+    assert found["sequential"].startswith("waits for positions: date=2012-01-04, book=a (waiting)")
+    process.kill()
+    process.communicate()
+    assert "waits for prices: date=2012-01-04" in desk.run("why", "carry/1/positions/2012-01-04,a").out
+
+
+def test_the_plan_tells_the_order(desk: Desk) -> None:
+    desk.write("carry.yaml", CARRY)
+    plan = desk.run("plan", "carry.yaml").out
+    assert "prices (same)" in plan
+    assert "of date, each after the one before it has succeeded" in plan
+    assert "in order of date, 8 tasks  <- prices (same)" in desk.run("graph", "carry.yaml").out
