@@ -138,3 +138,17 @@ def test_a_project_without_triggers_has_nothing_to_rehearse(desk: Desk) -> None:
     done = desk.run("rehearse")
     assert done.code == 64
     assert "has triggers" in done.err
+
+
+def test_why_tells_when_a_pipeline_opens_next_and_what_it_comes_after(sun: Desk) -> None:
+    done = sun.run("why", "us")
+    assert "no daemon has seen it yet" in done.out
+    assert "no engine leads this project: openbell start" in done.out
+    sun.run("start")
+    sun.run("stop")
+    done = sun.run("why", "us", "-o", "json")
+    [told] = json.loads(done.out)
+    assert told["gate"] == "time"
+    assert re.match(r"opens us/\d{4}-\d\d-\d\d \(session ", told["text"])
+    assert told["until"] is not None
+    assert "waits for us, eu, asia" in sun.run("why", "globe").out

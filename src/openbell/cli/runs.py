@@ -23,7 +23,7 @@ from openbell.core.states import TaskState
 from openbell.core.summary import summarize
 from openbell.errors import NotFound
 from openbell.store.protocol import Store
-from openbell.store.records import AttemptInfo, RunInfo
+from openbell.store.records import AttemptInfo, MissInfo, RunInfo
 
 _MOST_TASKS = 40
 
@@ -39,21 +39,31 @@ def runs() -> None:
 @PROJECT
 @OUTPUT
 def ls(name: str | None, limit: int, project: str, output: str) -> None:
-    """List runs, newest first; with NAME, those of one pipeline."""
+    """List runs and missed occasions, newest first; with NAME, those of one pipeline."""
     store = Setting.of_the_past(Path(project)).past()
-    found = store.runs(name, limit)
+    found: list[RunInfo | MissInfo] = [*store.runs(name, limit), *store.misses(name, limit)]
+    found.sort(key=lambda one: one.at if isinstance(one, MissInfo) else one.opened_at, reverse=True)
     if output == "json":
-        click.echo(json.dumps([_run_json(info) for info in found], ensure_ascii=False))
+        rows = (_miss_json(one) if isinstance(one, MissInfo) else _run_json(one) for one in found[:limit])
+        click.echo(json.dumps(list(rows), ensure_ascii=False))
         return
     if not found:
         click.echo("no runs" + (f" of {name}" if name else ""))
-    for info in found:
+    for info in found[:limit]:
+        if isinstance(info, MissInfo):
+            which = info.last if info.count == 1 else f"{info.first} to {info.last}, {info.count:,} in all"
+            click.echo(f"{f'{info.pipeline}/{which}':<32} {'missed':<10} {moment(info.at)}  {info.reason}")
+            continue
         took = seconds(info.closed_at - info.opened_at) if info.closed_at else ""
         opened = moment(info.opened_at)
         told = f"{info.id:<32} {info.state.value:<10} {opened}  {took:>10}  {plural(info.size, 'task')}"
         told += f", session {info.session}" if info.session else ""
         told += f", mode {info.mode}" if info.mode else ""
         click.echo(told + (", forced" if info.forced else ""))
+
+
+def _miss_json(info: MissInfo) -> dict[str, Any]:
+    return {**asdict(info), "at": info.at.isoformat(), "state": "missed"}
 
 
 def _run_json(info: RunInfo) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """What commands are about: `RUN`, `RUN/STEP`, `RUN/STEP/CELL`, `RUN/STEP/CELL#ATTEMPT`.
 
-A run is `momentum/3`, or `momentum` for the newest one. A cell is its coordinates
+A run is `momentum/3` or `us_eq/2026-11-20`, or `momentum` for the newest one. A cell is its coordinates
 (`2012-01-03,20` or `date=2012-01-03,lookback=20`) or its number.
 """
 
@@ -65,7 +65,7 @@ def find(store: Store, text: str) -> Target:
 def _run(store: Store, parts: list[str]) -> tuple[RunRecord, list[str]]:
     """The run at the beginning of the parts, and the parts behind it."""
     name = parts[0]
-    if len(parts) > 1 and parts[1].isdigit() and (record := store.run(f"{name}/{parts[1]}")):
+    if len(parts) > 1 and (record := store.run(f"{name}/{parts[1]}")):
         return record, parts[2:]
     newest = store.newest(name)
     record = store.run(newest) if newest else None

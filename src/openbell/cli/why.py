@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import click
@@ -11,14 +12,18 @@ from openbell.cli.options import OUTPUT, PROJECT
 from openbell.cli.setting import Setting
 from openbell.cli.targets import Target, find
 from openbell.cli.words import moment, plural, seconds
+from openbell.config.catalog import catalog
+from openbell.config.definition import Definition
 from openbell.core.events import Cancel, Skip
 from openbell.core.explain import explain
 from openbell.core.gates import Blocker
 from openbell.core.graph import dependants
 from openbell.core.model import TaskKey
+from openbell.core.outlook import outlook
 from openbell.core.render import command, task_label
 from openbell.core.state import Capacity, Limits, State
 from openbell.core.states import TaskState
+from openbell.engine.engine import recall
 from openbell.engine.leader import holder
 from openbell.store.protocol import Store
 
@@ -28,11 +33,15 @@ from openbell.store.protocol import Store
 @PROJECT
 @OUTPUT
 def why(target: str, project: str, output: str) -> None:
-    """Say why a task has not started: every unmet condition, with its time where one is known.
+    """Say why something has not started: every unmet condition, with its time where one is known.
 
-    TARGET is RUN/STEP or RUN/STEP/CELL; for a step with many tasks, its next one.
+    TARGET is RUN/STEP or RUN/STEP/CELL (for a step with many tasks, its next one), or a pipeline with
+    triggers: what opens its next run.
     """
     setting = Setting.of(Path(project))
+    if "/" not in target and (definition := _definition(setting, target)) is not None:
+        _show_outlook(setting, definition, output)
+        return
     store = setting.past()
     wanted = find(store, target)
     state = store.load(Limits({"process": Capacity(setting.slots)}, setting.pools))
@@ -44,6 +53,39 @@ def why(target: str, project: str, output: str) -> None:
         return
     for task in tasks:
         _show(store, state, wanted, task, setting, leading=leading)
+
+
+def _definition(setting: Setting, name: str) -> Definition | None:
+    """The pipeline of that name, if it has triggers and nothing of it is under way."""
+    found = catalog(setting.project, os.environ).definitions.get(name)
+    if found is None or not found.pipeline.triggers:
+        return None
+    busy = setting.workspace.exists and any(not info.state.final for info in setting.store().runs(name, 20))
+    return None if busy else found
+
+
+def _show_outlook(setting: Setting, definition: Definition, output: str) -> None:
+    store = setting.store()
+    state = store.load(Limits())
+    state.schedules = {
+        name: one.schedule for name, one in catalog(setting.project, os.environ).definitions.items()
+    }
+    recall(state, store)
+    found = list(outlook(state, definition.schedule, setting.clock.now()))
+    if output == "json":
+        click.echo(json.dumps([{"trigger": str(trigger), **_blocker(one)} for trigger, one in found]))
+        return
+    click.secho(definition.pipeline.shown, bold=True)
+    for trigger, blocker in found:
+        click.echo(f"  {trigger}: {_told(blocker, setting)}")
+    if (missed := store.misses(definition.pipeline.name, 1)) and (last := missed[0]):
+        click.echo(f"  missed last: {last.last} ({last.reason})")
+    if holder(setting.workspace.lock) is None:
+        click.echo("  no engine leads this project: openbell start")
+
+
+def _blocker(one: Blocker) -> dict[str, object]:
+    return {"gate": one.gate, "text": one.text, "until": one.until.isoformat() if one.until else None}
 
 
 def _next_tasks(wanted: Target) -> list[TaskKey]:
@@ -109,9 +151,6 @@ def _as_json(state: State, wanted: Target, task: TaskKey, setting: Setting) -> d
         "cell": task.cell,
         "coordinates": group.step.matrix.coordinates(task.cell),
         "state": group.state(task.cell).name.lower(),
-        "blockers": [
-            {"gate": b.gate, "text": b.text, "until": b.until.isoformat() if b.until else None}
-            for b in explain(state, task, setting.clock.now())
-        ],
+        "blockers": [_blocker(blocker) for blocker in explain(state, task, setting.clock.now())],
         "dependants": dependants(wanted.record.run.pipeline.steps, task.step),
     }

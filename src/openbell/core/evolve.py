@@ -41,9 +41,10 @@ from openbell.core.events import (
     Unwatch,
     Watch,
 )
+from openbell.core.following import label_of, remember
 from openbell.core.holds import put, put_all, settle_run
 from openbell.core.model import AttemptKey, TaskKey
-from openbell.core.occasions import answered, label_of, note, remember
+from openbell.core.occasions import answered, note
 from openbell.core.retry import judge
 from openbell.core.state import Group, Live, RunRecord, State
 from openbell.core.states import TRANSITIONS, TaskState, Verb

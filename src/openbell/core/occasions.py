@@ -6,21 +6,22 @@ whatever the clock does.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from itertools import islice, takewhile
 
 from openbell.core.events import Action, Fire, Miss, Unplanned, Unwatch, Watch
-from openbell.core.model import Overlap, Run, run_name
+from openbell.core.following import following, latest
+from openbell.core.model import Overlap
 from openbell.core.state import RunRecord, Schedule, State
-from openbell.core.states import RunState
 from openbell.core.triggers import (
     AfterTrigger,
     Occasion,
     SessionTrigger,
     Timed,
     Trigger,
+    named,
     next_after,
     upcoming,
 )
@@ -53,7 +54,7 @@ def occasions(state: State, now: datetime) -> Iterator[Action]:
             if position is None:
                 yield Watch(now, name, named(trigger), _start(state, schedule, trigger, now))
             elif isinstance(trigger, AfterTrigger):
-                yield from _following(state, schedule, trigger, position, now)
+                yield from following(state, schedule, trigger, position, now)
             elif isinstance(trigger, Timed):
                 yield from _due(state, schedule, trigger, position, now)
 
@@ -81,15 +82,15 @@ def _next(state: State, schedule: Schedule) -> Iterator[datetime]:
     for trigger in schedule.pipeline.triggers:
         position = state.positions.get((schedule.pipeline.name, named(trigger)))
         if position is not None and isinstance(trigger, Timed):
-            coming = _coming(trigger, schedule.market, position)
-            if coming is not None:
-                yield coming.at
+            occasion = coming(trigger, schedule.market, position)
+            if occasion is not None:
+                yield occasion.at
 
 
 def _start(state: State, schedule: Schedule, trigger: Trigger, now: datetime) -> str:
     """From where on a new trigger is heeded: from now, but a session that is going on still counts."""
     if isinstance(trigger, AfterTrigger):
-        return _latest(state, trigger)
+        return latest(state, trigger)
     if isinstance(trigger, SessionTrigger) and schedule.market is not None:
         try:
             moment = schedule.market.moment(now)
@@ -101,14 +102,6 @@ def _start(state: State, schedule: Schedule, trigger: Trigger, now: datetime) ->
     return now.isoformat()
 
 
-def _latest(state: State, trigger: AfterTrigger) -> str:
-    """The last label that all it waits for have come to already: no news; empty where there is none."""
-    labels = sorted(
-        {label for name in trigger.pipelines for label in state.ended.get(name, {})}, reverse=True
-    )
-    return next((label for label in labels if _ready(state, trigger, label)), "")
-
-
 def last_over(market: Market, now: datetime) -> date:
     """The last session whose day is over, its post-close included."""
     moment = market.moment(now)
@@ -117,20 +110,15 @@ def last_over(market: Market, now: datetime) -> date:
 
 
 @lru_cache(maxsize=4096)
-def named(trigger: Trigger) -> str:
-    """The text that stands for a trigger in the store."""
-    return str(trigger)
-
-
-@lru_cache(maxsize=4096)
-def _coming(trigger: Timed, market: Market | None, position: str) -> Occasion | None:
+def coming(trigger: Timed, market: Market | None, position: str) -> Occasion | None:
+    """The first occasion behind a position."""
     return next_after(trigger, market, datetime.fromisoformat(position))
 
 
 def _due(state: State, schedule: Schedule, trigger: Timed, position: str, now: datetime) -> Iterator[Action]:
     """The occasions of one trigger that have come since its position."""
-    coming = _coming(trigger, schedule.market, position)
-    if coming is None or coming.at > now:
+    first = coming(trigger, schedule.market, position)
+    if first is None or first.at > now:
         return
     since = upcoming(trigger, schedule.market, datetime.fromisoformat(position))
     due = list(islice(takewhile(lambda occasion: occasion.at <= now, since), _MOST))
@@ -139,7 +127,7 @@ def _due(state: State, schedule: Schedule, trigger: Timed, position: str, now: d
         yield _miss(schedule, trigger, missed, "the engine was not running", now)
     if not wanted:
         return
-    running = rivals(state, schedule.pipeline.name)
+    running = state.rivals(schedule.pipeline.name)
     overlap = schedule.pipeline.overlap
     if overlap is Overlap.ALLOW or not running:
         yield _fire(schedule, trigger, wanted[0], now)
@@ -170,111 +158,7 @@ def replaced(state: State, now: datetime) -> Iterator[RunRecord]:
                     yield record
 
 
-# ── after other pipelines ────────────────────────────────────────────────────────────────────
-
-
-def _following(
-    state: State, schedule: Schedule, trigger: AfterTrigger, position: str, now: datetime
-) -> Iterator[Action]:
-    """The first label behind the position that every pipeline it waits for has come to."""
-    if schedule.pipeline.overlap is not Overlap.ALLOW and rivals(state, schedule.pipeline.name):
-        return  # what it waited for is done: the run comes when its predecessor has ended
-    if not any(max(state.ended.get(name, {}), default="") > position for name in trigger.pipelines):
-        return
-    labels = {
-        label
-        for name in trigger.pipelines
-        for label, outcome in state.ended.get(name, {}).items()
-        if label > position and outcome is RunState.SUCCEEDED
-    }
-    passed: list[str] = []
-    for label in sorted(labels):
-        why = _foreign(schedule.market, label)
-        if not why and trigger.mismatch == "skip":
-            why = next(
-                (
-                    _foreign(_market(state, name), label)
-                    for name in trigger.pipelines
-                    if not _has(state, name, label)
-                ),
-                "",
-            )
-        if why:
-            yield _unmatched(schedule, trigger, [*passed, label], why, now)
-            return
-        if _ready(state, trigger, label):
-            if passed:
-                yield _unmatched(schedule, trigger, passed, f"{label} came first", now)
-            yield _fire(schedule, trigger, Occasion(now, _labelled(label, trigger), _day(label)), now, label)
-            return
-        passed.append(label)
-
-
-def _ready(state: State, trigger: AfterTrigger, label: str) -> bool:
-    """Whether what a trigger waits for is there for this label."""
-    fits = (_fits(state, name, label, trigger) for name in trigger.pipelines)
-    return all(fits) if trigger.every_one else any(fits)
-
-
-def _fits(state: State, name: str, label: str, trigger: AfterTrigger) -> bool:
-    """Whether a pipeline has succeeded for a label, or for the session that stands in for it."""
-    ended = state.ended.get(name, {})
-    market, day = _market(state, name), _day(label)
-    if market is None or day is None or _has(state, name, label):
-        return ended.get(label) is RunState.SUCCEEDED
-    if trigger.mismatch == "previous":
-        return ended.get(market.prev_session(day).date.isoformat()) is RunState.SUCCEEDED
-    return any(other > label and outcome is RunState.SUCCEEDED for other, outcome in ended.items())
-
-
-def _has(state: State, name: str, label: str) -> bool:
-    """Whether the market of a pipeline has a session of this label, as far as that can be told."""
-    return not _foreign(_market(state, name), label)
-
-
-def _foreign(market: Market | None, label: str) -> str:
-    """Why a label is no session of a market, or an empty text."""
-    day = _day(label)
-    if market is None or day is None or market.session_known(day) is not None:
-        return ""
-    closure = market.closure(day) if market.valid_from <= day <= market.valid_until else None
-    return f"{market.name} has no session on {label} ({closure})" if closure else ""
-
-
-def _market(state: State, name: str) -> Market | None:
-    schedule = (state.schedules or {}).get(name)
-    return schedule.market if schedule else None
-
-
-def _day(label: str) -> date | None:
-    try:
-        return date.fromisoformat(label) if "-" in label else None
-    except ValueError:
-        return None
-
-
-def _labelled(label: str, trigger: AfterTrigger) -> str:
-    return f"{label}-{trigger.mode}" if trigger.mode else label
-
-
-def _unmatched(
-    schedule: Schedule, trigger: AfterTrigger, labels: list[str], reason: str, now: datetime
-) -> Miss:
-    name = schedule.pipeline.name
-    return Miss(now, name, named(trigger), labels[-1], labels[0], labels[-1], len(labels), reason)
-
-
 # ── what the actions say ─────────────────────────────────────────────────────────────────────
-
-
-def rivals(state: State, name: str) -> list[str]:
-    """Runs of a pipeline that are under way, or about to be opened."""
-    found = [
-        record.id
-        for record in state.runs.values()
-        if record.run.pipeline.name == name and record.outcome is None and (record.live or not record.paused)
-    ]
-    return found + [fire.run for fire in state.fired.values() if fire.pipeline == name]
 
 
 def _fire(
@@ -313,23 +197,3 @@ def answered(state: State, request: str) -> None:
     """A run has been opened for an occasion, or found."""
     if request.startswith(FIRED):
         state.fired.pop(request.removeprefix(FIRED), None)
-
-
-def remember(state: State, name: str, label: str, outcome: RunState) -> None:
-    """How a run of this label ended, for the pipelines that come after it."""
-    ended = state.ended.setdefault(name, {})
-    ended.pop(label, None)
-    ended[label] = outcome
-    while len(ended) > _KEPT:
-        del ended[next(iter(ended))]
-
-
-def awaited(schedules: Mapping[str, Schedule]) -> set[str]:
-    """Pipelines that others come after."""
-    triggers = (trigger for schedule in schedules.values() for trigger in schedule.pipeline.triggers)
-    return {name for trigger in triggers if isinstance(trigger, AfterTrigger) for name in trigger.pipelines}
-
-
-def label_of(run: Run) -> str:
-    """What runs of different pipelines are matched by: the session, or the key where there is none."""
-    return run.pipeline.sessions.get("session") or run_name(run.id)[1]

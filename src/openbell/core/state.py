@@ -348,6 +348,17 @@ class State:
     ended: dict[str, dict[str, RunState]] = field(default_factory=dict)
     """How the latest runs ended, by pipeline and label: for triggers that wait for them."""
 
+    def rivals(self, name: str) -> list[str]:
+        """Runs of a pipeline that are under way, or about to be opened."""
+        under_way = [
+            record.id
+            for record in self.runs.values()
+            if record.run.pipeline.name == name
+            and record.outcome is None
+            and (record.live or not record.paused)
+        ]
+        return under_way + [fire.run for fire in self.fired.values() if fire.pipeline == name]
+
     def live(self, task: TaskKey, attempt: int) -> Live | None:
         """The live attempt of that number, or None: then a report about it is stale."""
         record = self.runs.get(task.run)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -111,6 +112,12 @@ class FilesTrigger:
 Trigger = SessionTrigger | CronTrigger | IntervalTrigger | AnchorTrigger | AfterTrigger | FilesTrigger
 Timed = SessionTrigger | CronTrigger | IntervalTrigger | AnchorTrigger
 """Triggers whose occasions are known in advance."""
+
+
+@lru_cache(maxsize=4096)
+def named(trigger: Trigger) -> str:
+    """The text that stands for a trigger in the store."""
+    return str(trigger)
 
 
 class Occasion(NamedTuple):

@@ -30,8 +30,9 @@ from openbell.core.events import (
     Unreachable,
 )
 from openbell.core.evolve import evolve, is_news, judged
+from openbell.core.following import awaited, remember
 from openbell.core.model import AttemptKey, TaskKey, run_name
-from openbell.core.occasions import awaited, remember, request_id, unwatched
+from openbell.core.occasions import request_id, unwatched
 from openbell.core.requests import Request, Submit
 from openbell.core.state import Limits, Schedule, State
 from openbell.core.states import RunState, StopReason
@@ -71,6 +72,14 @@ class Planner(Protocol):
     def plan(self, fire: Fire) -> Submit:
         """The run for an occasion. Raises `OpenbellError` when there can be none."""
         ...
+
+
+def recall(state: State, store: Store) -> None:
+    """Bring to mind how the pipelines have ended lately that others come after."""
+    for name in awaited(state.schedules or {}):
+        for info in reversed(store.runs(name, _ENDINGS)):
+            if info.state.final:
+                remember(state, name, info.session or run_name(info.id)[1], info.state)
 
 
 class Engine:
@@ -133,10 +142,7 @@ class Engine:
         self.state.schedules = self._planner.schedules
         if self._planner.intact:
             self._record(unwatched(self.state, self._clock.now()))
-        for name in awaited(self.state.schedules):
-            for info in reversed(self._store.runs(name, _ENDINGS)):
-                if info.state.final:
-                    remember(self.state, name, info.session or run_name(info.id)[1], info.state)
+        recall(self.state, self._store)
 
     def _plan(self, fire: Fire) -> None:
         """Ask for the run of an occasion."""

@@ -29,8 +29,9 @@ from openbell.core.events import (
     Stop,
 )
 from openbell.core.evolve import evolve
+from openbell.core.following import awaited
 from openbell.core.model import Pipeline, Step, TaskKey
-from openbell.core.occasions import awaited, last_over, request_id
+from openbell.core.occasions import last_over, request_id
 from openbell.core.requests import Submit
 from openbell.core.state import Limits, RunRecord, Schedule, State
 from openbell.core.states import RunState

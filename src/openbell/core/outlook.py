@@ -1,0 +1,40 @@
+"""Why a pipeline has not run yet, and when it will: the answers of `openbell why` about triggers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from openbell.core.following import awaited_labels
+from openbell.core.gates import Blocker
+from openbell.core.occasions import coming
+from openbell.core.state import Schedule, State
+from openbell.core.triggers import AfterTrigger, FilesTrigger, Timed, Trigger, named
+
+
+def outlook(state: State, schedule: Schedule, now: datetime) -> Iterator[tuple[Trigger, Blocker]]:
+    """For each trigger of a pipeline, what its next run waits for."""
+    for trigger in schedule.pipeline.triggers:
+        position = state.positions.get((schedule.pipeline.name, named(trigger)))
+        if isinstance(trigger, FilesTrigger):
+            yield trigger, Blocker("files", f"waits for files: {' '.join(trigger.patterns)}")
+        elif position is None:
+            yield trigger, Blocker("daemon", "no daemon has seen it yet: `openbell start`")
+        elif isinstance(trigger, AfterTrigger):
+            for label, told in awaited_labels(state, schedule, trigger, position):
+                yield trigger, Blocker("after", f"{label}: {told}")
+        elif isinstance(trigger, Timed):
+            yield trigger, _timed(state, schedule, trigger, position, now)
+
+
+def _timed(state: State, schedule: Schedule, trigger: Timed, position: str, now: datetime) -> Blocker:
+    occasion = coming(trigger, schedule.market, position)
+    if occasion is None:
+        return Blocker("calendar", "the calendar knows of no further occasion: renew it")
+    if occasion.at > now:
+        session = f" (session {occasion.session})" if occasion.session else ""
+        return Blocker("time", f"opens {schedule.pipeline.name}/{occasion.key}{session}", occasion.at)
+    if running := state.rivals(schedule.pipeline.name):
+        overlap = schedule.pipeline.overlap.value
+        return Blocker("overlap", f"{occasion.key} is due, and {running[0]} still runs (overlap: {overlap})")
+    return Blocker("daemon", f"{occasion.key} is due, and the engine will open it when it leads")
