@@ -42,15 +42,20 @@ def decide(state: State, now: datetime) -> Decision:
     for record in replaced(state, now):
         everything = CancelTasks(record.id)
         actions.extend(cancellation(record, everything, "replaced by the next run", now))
-    tripped = {record.id: record.tripped for record in _open(state)}
+    waiting: list[tuple[RunRecord, Group]] = []
     for record in _open(state):
+        tripped = record.tripped
         for group in record.groups.values():
-            actions.extend(_stops(state, record, group, now))
-            actions.extend(_endings(record, group, now, tripped=tripped[record.id]))
+            if group.live:
+                actions.extend(_stops(state, record, group, now))
+            if group.waiting:
+                actions.extend(_endings(record, group, now, tripped=tripped))
+                if not tripped:
+                    waiting.append((record, group))
         if record.complete:
             actions.append(CloseRun(now, record.id, outcome(record)))
         actions.extend(_stall(record, now))
-    actions.extend(_starts(state, now, tripped))
+    actions.extend(_starts(state, now, waiting))
     return Decision(tuple(actions), _wake_at(state, now))
 
 
@@ -61,7 +66,7 @@ def _open(state: State) -> Iterator[RunRecord]:
 def _stops(state: State, record: RunRecord, group: Group, now: datetime) -> Iterator[Action]:
     """Attempts whose time is up."""
     window = group.step.window
-    if not group.live or (window is None and not _timed(state, group.step)):
+    if window is None and not _timed(state, group.step):
         return
     closed = window is not None and not is_open(window, now)[0]
     for cell, live in group.live.items():
@@ -99,8 +104,6 @@ def _deadline(state: State, group: Group, live: Live) -> tuple[datetime, StopRea
 
 def _endings(record: RunRecord, group: Group, now: datetime, *, tripped: bool) -> Iterator[Action]:
     """Waiting tasks that will never run."""
-    if not group.waiting:
-        return
     if tripped:
         failed = record.count(TaskState.FAILED)
         yield Cancel(now, record.id, group.step.name, f"max_failures reached ({failed} failed)")
@@ -150,15 +153,8 @@ def _stall(record: RunRecord, now: datetime) -> Iterator[Action]:
     yield Stall(now, record.id, TaskKey(record.id, group.step.name, cell), live.attempt, silent)
 
 
-def _starts(state: State, now: datetime, tripped: Mapping[str, bool]) -> Iterator[Action]:
+def _starts(state: State, now: datetime, queue: list[tuple[RunRecord, Group]]) -> Iterator[Action]:
     """As many starts as the gates, slots and pools allow, the most urgent steps first."""
-    queue = [
-        (record, group)
-        for record in _open(state)
-        if not tripped[record.id]
-        for group in record.groups.values()
-        if group.waiting
-    ]
     if not queue:
         return
     queue.sort(key=lambda entry: entry[1].step.priority)  # stable: then by run, then by step order
@@ -194,6 +190,8 @@ def _moments(state: State, record: RunRecord, now: datetime) -> Iterator[datetim
     if (stall := stall_at(record)) and not record.stalled:
         yield stall
     for group in record.groups.values():
+        if group.closed:
+            continue
         if (due := group.next_due()) and not record.paused:
             yield due  # one that is past waits for a gate or a slot: news, not time, will free it
         if group.waiting:

@@ -31,9 +31,10 @@ def following(
         if label > position and outcome is RunState.SUCCEEDED
     }
     passed: list[str] = []
+    skips = trigger.mismatch == "skip"
     for label in sorted(labels):
         closed = [schedule.market]
-        if trigger.mismatch == "skip":
+        if skips:
             closed += [_market(state, name) for name in trigger.pipelines]
         if why := next(filter(None, (_foreign(market, label) for market in closed)), ""):
             yield _unmatched(schedule, trigger, [*passed, label], why, now)
@@ -88,9 +89,11 @@ def ready(state: State, trigger: AfterTrigger, label: str) -> bool:
 def fits(state: State, name: str, label: str, trigger: AfterTrigger) -> bool:
     """Whether a pipeline has succeeded for a label, or for the session that stands in for it."""
     ended = state.ended.get(name, {})
+    if ended.get(label) is RunState.SUCCEEDED:
+        return True
     market, day = _market(state, name), _day(label)
-    if market is None or day is None or _has(state, name, label):
-        return ended.get(label) is RunState.SUCCEEDED
+    if market is None or day is None or not _foreign(market, label):
+        return False
     if trigger.mismatch == "previous":
         return (before := _before(market, day)) is not None and ended.get(before) is RunState.SUCCEEDED
     return any(other > label and outcome is RunState.SUCCEEDED for other, outcome in ended.items())
@@ -104,17 +107,13 @@ def _before(market: Market, day: date) -> str | None:
         return None
 
 
-def _has(state: State, name: str, label: str) -> bool:
-    """Whether the market of a pipeline has a session of this label, as far as that can be told."""
-    return not _foreign(_market(state, name), label)
-
-
 def _foreign(market: Market | None, label: str) -> str:
     """Why a label is no session of a market, or an empty text."""
     day = _day(label)
-    if market is None or day is None or market.session_known(day) is not None:
+    known = market is not None and day is not None and market.valid_from <= day <= market.valid_until
+    if market is None or day is None or not known:
         return ""
-    closure = market.closure(day) if market.valid_from <= day <= market.valid_until else None
+    closure = market.closure(day)
     return f"{market.name} has no session on {label} ({closure})" if closure else ""
 
 

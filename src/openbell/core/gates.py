@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from openbell.core.model import Late, Opening
-from openbell.core.needs import unmet
+from openbell.core.needs import unmet, waits
 from openbell.core.resources import Pool, Usage
 from openbell.core.state import Group, RunRecord, State
 from openbell.core.states import TaskState
@@ -20,11 +21,19 @@ from openbell.core.windows import is_open
 
 @dataclass(frozen=True, slots=True)
 class Blocker:
-    """Why something has not started, and until when, where that can be known."""
+    """Why something has not started, and until when, where that can be known.
+
+    `told` may be a function: a thousand gates are asked whether they hold before one is asked why.
+    """
 
     gate: str
-    text: str
+    told: str | Callable[[], str]
     until: datetime | None = None
+
+    @property
+    def text(self) -> str:
+        """The reason in words."""
+        return self.told if isinstance(self.told, str) else self.told()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +67,8 @@ def space(scope: Scope) -> Blocker | None:
 
 def needs(scope: Scope) -> Blocker | None:
     """Every needed step has come as far as asked. (What cells need of cells is asked cell by cell.)"""
-    told = unmet(scope.record, scope.group)
-    return Blocker("needs", told) if told else None
+    need = unmet(scope.record, scope.group)
+    return Blocker("needs", partial(waits, scope.record, need)) if need else None
 
 
 def window(scope: Scope) -> Blocker | None:

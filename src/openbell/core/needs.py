@@ -40,13 +40,17 @@ def fate(need: Need, upstream: Group) -> Fate:
     return Fate.MET if met else Fate.HOPELESS
 
 
-def unmet(record: RunRecord, group: Group) -> str:
-    """The first need of a step that is not met, in words, or an empty text."""
+def unmet(record: RunRecord, group: Group) -> Need | None:
+    """The first need of a step that is not met."""
     for need in group.step.needs:
-        upstream = record.groups[need.step]
-        if fate(need, upstream) is not Fate.MET:
-            return f"needs {_wanted(need)} of {need.step}: {tally(upstream)}"
-    return ""
+        if fate(need, record.groups[need.step]) is not Fate.MET:
+            return need
+    return None
+
+
+def waits(record: RunRecord, need: Need) -> str:
+    """What a need waits for, in words."""
+    return f"needs {_wanted(need)} of {need.step}: {tally(record.groups[need.step])}"
 
 
 def hopeless(record: RunRecord, group: Group) -> str:
