@@ -25,13 +25,21 @@ def test_the_surface_is_what_is_promised() -> None:
         "MarketState",
         "OpenbellError",
         "Overlay",
+        "Pipeline",
+        "Plan",
+        "RunHandle",
         "Session",
+        "Step",
         "Transition",
         "__version__",
         "get_all_market_states",
         "get_market_state",
         "get_next_state_transition",
+        "load",
         "market",
+        "plan",
+        "run",
+        "runs",
         "worker",
     ]
     for name in openbell.__all__:
@@ -89,7 +97,7 @@ def test_what_is_imported_is_installed_with_it() -> None:
     extras = project["optional-dependencies"]
     for path in FILES:
         room = path.relative_to(SOURCE).parts[0]
-        extra = {"refresh": "calendars", "market": "data"}.get(room)
+        extra = {"refresh": "calendars", "market": "data", "api": "data"}.get(room)
         declared = project["dependencies"] + (extras[extra] if extra else [])
         known = {re.split(r"[ <>=]", one)[0].lower().replace(".", "_") for one in declared}
         for name in _imported(path):

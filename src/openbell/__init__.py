@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from openbell import worker
+    from openbell.api.definitions import Pipeline, Step
+    from openbell.api.handle import RunHandle
+    from openbell.api.running import Plan, load, plan, run, runs
     from openbell.errors import ConfigError, MarketError, OpenbellError
     from openbell.market import (
         Market,
@@ -32,13 +35,21 @@ __all__ = [
     "MarketState",
     "OpenbellError",
     "Overlay",
+    "Pipeline",
+    "Plan",
+    "RunHandle",
     "Session",
+    "Step",
     "Transition",
     "__version__",
     "get_all_market_states",
     "get_market_state",
     "get_next_state_transition",
+    "load",
     "market",
+    "plan",
+    "run",
+    "runs",
     "worker",
 ]
 
@@ -49,11 +60,19 @@ _HOMES = {
     "MarketState": "openbell.market",
     "OpenbellError": "openbell.errors",
     "Overlay": "openbell.market",
+    "Pipeline": "openbell.api.definitions",
+    "Plan": "openbell.api.running",
+    "RunHandle": "openbell.api.handle",
     "Session": "openbell.market",
+    "Step": "openbell.api.definitions",
     "Transition": "openbell.market",
     "get_all_market_states": "openbell.market",
     "get_market_state": "openbell.market",
     "get_next_state_transition": "openbell.market",
+    "load": "openbell.api.running",
+    "plan": "openbell.api.running",
+    "run": "openbell.api.running",
+    "runs": "openbell.api.running",
 }
 
 

@@ -49,6 +49,9 @@ class OpenbellError(Exception):
         self.message = message
         self.hint = hint
 
+    def __str__(self) -> str:
+        return f"{self.message} ({self.hint})" if self.hint else self.message
+
 
 class UsageError(OpenbellError):
     """The command line asks for something that cannot be."""
@@ -71,6 +74,10 @@ class ConfigError(OpenbellError):
         super().__init__(message, hint=hint)
         self.path = path
         self.findings = findings
+
+    def __str__(self) -> str:
+        """The message and the findings, a line each: a traceback shows nothing else."""
+        return "\n  ".join([self.message, *map(str, self.findings)])
 
 
 class MarketError(OpenbellError):

@@ -77,18 +77,28 @@ def show_plan(setting: Setting, loaded: Loaded, output: str) -> None:
     if output == "json":
         click.echo(json.dumps(_as_json(setting, loaded), ensure_ascii=False))
         return
+    first, *rest = plan_lines(setting, loaded)
+    name, colon, told = first.partition(": ")
+    click.secho(f"{name}{colon}", bold=True, nl=False)
+    click.echo(told)
+    for line in rest:
+        click.secho(line, fg="yellow" if line.startswith("  note: ") else None)
+
+
+def plan_lines(setting: Setting, loaded: Loaded) -> Iterator[str]:
+    """The plan as text."""
     pipeline = loaded.pipeline
-    click.secho(f"{pipeline.shown}: {plural(pipeline.size, 'task')}", bold=True, nl=False)
-    click.echo(f" in {plural(len(pipeline.steps), 'step')}  (plan {loaded.digest})")
+    told = f"{plural(pipeline.size, 'task')} in {plural(len(pipeline.steps), 'step')}"
+    yield f"{pipeline.shown}: {told}  (plan {loaded.digest})"
     if session := pipeline.sessions.get("session"):
-        click.echo(f"  session      {session} of {pipeline.market}")
+        yield f"  session      {session} of {pipeline.market}"
     for name, text in _chosen(pipeline):
-        click.echo(f"  {name:<12} {text}")
+        yield f"  {name:<12} {text}"
     for name in topological(pipeline.steps):
-        _show_step(pipeline, pipeline.step(name))
-    _show_left_out(loaded)
-    _show_limits(setting, pipeline)
-    _show_history(setting, loaded)
+        yield from _step_lines(pipeline, pipeline.step(name))
+    yield from _left_out_lines(loaded)
+    yield from _limit_lines(setting, pipeline)
+    yield from _history_lines(setting, loaded)
 
 
 def _chosen(pipeline: Pipeline) -> Iterator[tuple[str, str]]:
@@ -102,16 +112,17 @@ def _chosen(pipeline: Pipeline) -> Iterator[tuple[str, str]]:
         yield "without", ", ".join(choice.left_out)
 
 
-def _show_step(pipeline: Pipeline, step: Step) -> None:
+def _step_lines(pipeline: Pipeline, step: Step) -> Iterator[str]:
     axes = " x ".join(f"{len(axis.values)} {axis.name}" for axis in step.matrix.axes)
     volume = step.matrix.volume
     picked = f", {len(step.matrix)} of {volume} sampled" if len(step.matrix) != volume else ""
     shape = f" = {axes}" if len(step.matrix.axes) > 1 else f" ({axes})" if axes else ""
-    click.echo(f"\n  {step.name}: {plural(len(step.matrix), 'task')}{shape}{picked}")
+    yield ""
+    yield f"  {step.name}: {plural(len(step.matrix), 'task')}{shape}{picked}"
     for axis in step.matrix.axes:
-        click.echo(f"    {axis.name:<12} {_values(axis)}")
+        yield f"    {axis.name:<12} {_values(axis)}"
     for name, text in _facts(pipeline, step):
-        click.echo(f"    {name:<12} {text}")
+        yield f"    {name:<12} {text}"
 
 
 def _values(axis: Axis) -> str:
@@ -161,7 +172,7 @@ def _facts(pipeline: Pipeline, step: Step) -> Iterator[tuple[str, str]]:
     yield "executor", step.executor
 
 
-def _show_left_out(loaded: Loaded) -> None:
+def _left_out_lines(loaded: Loaded) -> Iterator[str]:
     if not loaded.left_out:
         return
     closures = list(loaded.left_out.values())
@@ -169,16 +180,17 @@ def _show_left_out(loaded: Loaded) -> None:
     others = [closure for closure in closures if closure.kind != "weekend"]
     told = [plural(weekends, "weekend day")] if weekends else []
     told += [plural(len(others), "closed weekday")] if others else []
-    click.echo(f"\n  left out: {' and '.join(told)}")
+    yield ""
+    yield f"  left out: {' and '.join(told)}"
     for days, closure in _spans(others)[:_MOST_DATES]:
         reason = (
             f"{closure.reason} ({closure.kind})"
             if closure.reason and closure.kind != "holiday"
             else str(closure)
         )
-        click.echo(f"    {days:<24} {reason}")
+        yield f"    {days:<24} {reason}"
     if len(others) > _MOST_DATES:
-        click.echo(f"    and {len(others) - _MOST_DATES} more: -o json lists all")
+        yield f"    and {len(others) - _MOST_DATES} more: -o json lists all"
 
 
 def _spans(closures: list[Closure]) -> list[tuple[str, Closure]]:
@@ -192,20 +204,20 @@ def _spans(closures: list[Closure]) -> list[tuple[str, Closure]]:
     return found
 
 
-def _show_limits(setting: Setting, pipeline: Pipeline) -> None:
+def _limit_lines(setting: Setting, pipeline: Pipeline) -> Iterator[str]:
     here = [step for step in pipeline if step.executor == "process"]
-    click.echo()
+    yield ""
     if pipeline.concurrency:
-        click.echo(f"  at once      {pipeline.concurrency} (concurrency)", nl=False)
-        click.echo(f", {setting.slots} slots on this machine" if here else "")
+        machine = f", {setting.slots} slots on this machine" if here else ""
+        yield f"  at once      {pipeline.concurrency} (concurrency){machine}"
     elif here:
-        click.echo(f"  at once      {setting.slots} (slots of this machine)")
+        yield f"  at once      {setting.slots} (slots of this machine)"
     if pipeline.max_failures is not None:
-        click.echo(f"  max failures {max(1, pipeline.max_failures)}")
+        yield f"  max failures {max(1, pipeline.max_failures)}"
     for step in here:
         for name, wanted, there in _too_large(setting, step):
             told = f"a task of {step.name} asks for {wanted} {name}, there is {there}: it will run alone"
-            click.secho(f"  note: {told}", fg="yellow")
+            yield f"  note: {told}"
 
 
 def _too_large(setting: Setting, step: Step) -> Iterator[tuple[str, str, str]]:
@@ -216,7 +228,7 @@ def _too_large(setting: Setting, step: Step) -> Iterator[tuple[str, str, str]]:
         yield "slots", f"{step.demand.cpu:g}", str(setting.slots)
 
 
-def _show_history(setting: Setting, loaded: Loaded) -> None:
+def _history_lines(setting: Setting, loaded: Loaded) -> Iterator[str]:
     """What earlier runs tell: what is done already, and how long the rest may take."""
     try:
         store = setting.past()
@@ -227,11 +239,11 @@ def _show_history(setting: Setting, loaded: Loaded) -> None:
     if record is None:
         return
     done = record.count(TaskState.SUCCEEDED)
-    click.echo(f"  so far       {record.id} is {record.state.value}: {done:,} of {record.size:,} succeeded")
+    yield f"  so far       {record.id} is {record.state.value}: {done:,} of {record.size:,} succeeded"
     left = record.size - done
     if left and record.durations.count:
         abreast = min(loaded.pipeline.concurrency or setting.slots, setting.slots)
-        click.echo(f"  estimate     {seconds(record.durations.mean * left / abreast)} for the other {left:,}")
+        yield f"  estimate     {seconds(record.durations.mean * left / abreast)} for the other {left:,}"
 
 
 def _as_json(setting: Setting, loaded: Loaded) -> dict[str, Any]:

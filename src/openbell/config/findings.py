@@ -40,6 +40,13 @@ class Finding:
     def fatal(self) -> bool:
         return self.severity is Severity.ERROR
 
+    def __str__(self) -> str:
+        """`line 5: steps.a.retry: error[OB103]: ...`: one line for people who have only this."""
+        keys = ".".join(map(str, self.path))
+        place = [f"line {self.span.line}"] if self.span.line else []
+        told = ": ".join([*place, *filter(None, [keys]), f"{self.severity}[{self.code}]", self.message])
+        return f"{told} ({self.help})" if self.help else told
+
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known word that was probably meant."""

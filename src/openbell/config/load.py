@@ -89,9 +89,21 @@ def load(
 
     Raises `ConfigError` with every finding.
     """
+    return load_document(read(path), project, environ, overrides, starting=starting, assume=assume)
+
+
+def load_document(
+    document: Document,
+    project: Project,
+    environ: Mapping[str, str],
+    overrides: Overrides = Overrides(),
+    *,
+    starting: bool = False,
+    assume: Dialect = Dialect.NATIVE,
+) -> Loaded:
+    """Load what has been read, or written in Python. Raises `ConfigError` with every finding."""
     if starting and project.unset:
         raise reject(project.folder / FILE, list(map(_must_be_set, project.unset)))
-    document = read(path)
     dialect = detect(document, assume)
     for key, text in overrides.values:
         _set(document, key, text)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -32,7 +33,8 @@ from openbell.store.protocol import Store
 
 _FOLLOW = 0.2  # seconds between a follower's looks at the store, at least
 _ROUNDS = 3  # of the loop, from a byte in its pipe to the call of a handler
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""What drains a run in the foreground."""
 
 
 class View(Protocol):
@@ -94,9 +96,9 @@ class Conductor:
         self.store.ask(request_id, request, self.clock.now())
         lead = Lead(self.workspace.lock)
         loop = asyncio.get_running_loop()
-        heard = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]  # nohup
+        heard = heard_signals()
         for number in heard:
-            loop.add_signal_handler(number, self._signalled, number)
+            loop.add_signal_handler(number, self.signalled, number)
         try:
             while True:
                 if lead.take(self.clock.now()):
@@ -114,7 +116,8 @@ class Conductor:
             for number in heard:
                 loop.remove_signal_handler(number)
 
-    def _signalled(self, number: int) -> None:
+    def signalled(self, number: int) -> None:
+        """Somebody wants to leave: the first time drains, the second ends what runs, the third kills it."""
         self.signals.append(number)
         self.stir.set()
 
@@ -157,6 +160,13 @@ class Conductor:
                 await self.stir.wait()
         except TimeoutError:
             pass
+
+
+def heard_signals() -> list[int]:
+    """What is heard here: in the main thread whatever `nohup` has not turned off, elsewhere nothing."""
+    if threading.current_thread() is not threading.main_thread():
+        return []
+    return [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
 
 
 class _Leading:
