@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,12 +31,23 @@ class Example(Desk):
 
     def python(self, *words: str, **env: str) -> Outcome:
         """Run one of the example's programs by hand."""
-        import subprocess
-
         done = subprocess.run(
             [sys.executable, *words], cwd=self.folder, env=self.env | env, capture_output=True, text=True
         )
         return Outcome(done.returncode, done.stdout, done.stderr)
+
+    def follow_the_readme(self) -> str:
+        """Give the commands of its first block, each of which has to work; returns what they print."""
+        text = (ROOT / self.folder.name / "README.md").read_text()
+        block = re.search(r"(?:^    .+\n)+", text, re.MULTILINE)
+        assert block is not None
+        printed = []
+        for line in block[0].splitlines():
+            program, *words = shlex.split(line, comments=True)
+            outcome = self.python(*words) if program == "python" else self.run(*words, timeout=180)
+            assert outcome.code == 0, f"{line}\n{outcome.out}\n{outcome.err}"
+            printed.append(outcome.out)
+        return "".join(printed)
 
     def edit(self, name: str, old: str, new: str) -> None:
         """Change a file; what is to be changed has to be there."""

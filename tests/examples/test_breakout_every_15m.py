@@ -1,4 +1,4 @@
-"""Breakouts every fifteen minutes: exports to bars to trades, each trade once more; what goes wrong with files."""
+"""Breakouts every fifteen minutes: exports, bars, trades, each of them once more; what befalls files."""
 
 from __future__ import annotations
 
@@ -162,23 +162,25 @@ def minute(day: str, at: int, opened: float, high: float, low: float, close: flo
     return f"{day} {hour:02}{rest:02}00;{opened};{high};{low};{close};1"
 
 
-BREAKS = {
-    "target": ([(101, 101.5, 100.5, 101), (101, 112, 101, 111)], (1, 101.25, 111.25, "win", 10.0)),
-    "stop": ([(101, 101.5, 100.5, 101), (100, 100, 90, 95)], (1, 101.25, 98.75, "loss", -2.5)),
-    "both in one minute is a stop": ([(101, 101.5, 100.5, 101), (101, 112, 90, 95)], (1, 101.25, 98.75, "loss", -2.5)),
-    "no target in the minute of the entry": ([(101, 112, 100.5, 101), (101, 102, 100, 101)], (1, 101.25, 101, "close", -0.25)),
-    "a stop in the minute of the entry": ([(101, 101.5, 98, 100)], (1, 101.25, 98.75, "loss", -2.5)),
+OUT_ABOVE = (101, 101.5, 100.5, 101)
+Prices = tuple[float, float, float, float]
+BREAKS: dict[str, tuple[list[Prices], tuple[int, float | None, float | None, str, float]]] = {
+    "target": ([OUT_ABOVE, (101, 112, 101, 111)], (1, 101.25, 111.25, "win", 10.0)),
+    "stop": ([OUT_ABOVE, (100, 100, 90, 95)], (1, 101.25, 98.75, "loss", -2.5)),
+    "both in one minute: the stop": ([OUT_ABOVE, (101, 112, 90, 95)], (1, 101.25, 98.75, "loss", -2.5)),
+    "no target as it enters": ([(101, 112, 100.5, 101)], (1, 101.25, 101.0, "close", -0.25)),
+    "a stop as it enters": ([(101, 101.5, 98, 100)], (1, 101.25, 98.75, "loss", -2.5)),
     "a gap over the entry": ([(104, 105, 104, 105), (105, 114, 105, 114)], (1, 104.0, 114.0, "win", 10.0)),
-    "a gap below the stop": ([(101, 101.5, 100.5, 101), (97, 97, 96, 97)], (1, 101.25, 97.0, "loss", -4.25)),
+    "a gap below the stop": ([OUT_ABOVE, (97, 97, 96, 97)], (1, 101.25, 97.0, "loss", -4.25)),
     "short": ([(99, 99.5, 98.5, 99), (99, 99, 88, 88)], (-1, 98.75, 88.75, "win", 10.0)),
     "out on both sides, nearer below": ([(99.5, 102, 98, 100)], (-1, 98.75, 101.25, "loss", -2.5)),
     "no way out": ([(100, 101, 99, 100)], (0, None, None, "no breakout", 0.0)),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("what", BREAKS)
 def test_a_slot_comes_to(example: Make, what: str) -> None:
-    """A range of 99 to 101 until 07:30; then these minutes, and quiet ones at the last price until the close."""
+    """A range of 99 to 101 until 07:30; then these minutes, and quiet ones until the close."""
     desk = example("breakout_every_15m")
     after, expected = BREAKS[what]
     lines = [minute("20251104", at, 100, 101, 99, 100) for at in range(330)]

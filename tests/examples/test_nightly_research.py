@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ import polars as pl
 import pytest
 
 from tests.examples import oracle
-from tests.examples.conftest import ROOT, Example
+from tests.examples.conftest import ROOT, Example, Outcome
 
 pytestmark = pytest.mark.slow
 Make = Callable[[str], Example]
@@ -25,11 +26,20 @@ BOOK = {"AAPL": 500, "FB": 4000, "GOOG": 200, "IBM": 600, "MSFT": 6000}
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Example]:
-    """The example after one run; its files are only read."""
+    """The example after the commands of its README; its files are only read."""
     example = Example("nightly_research", tmp_path_factory.mktemp("research"))
-    example.succeeds("run", "nightly_research.yaml", "--date", SESSION)
+    told = example.follow_the_readme()
+    assert "1. buy_and_hold    Sharpe  0.87" in told
     yield example
     example.close()
+
+
+def research(example: Example, session: str = SESSION, *, code: int = 0) -> Outcome:
+    """Fill the store, then all of it."""
+    example.succeeds("run", "nightly_research", "--mode", "backfill", "--date", session)
+    outcome = example.run("run", "nightly_research", "--mode", "full", "--date", session)
+    assert outcome.code == code, outcome.err
+    return outcome
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +70,11 @@ def market_of(feed: dict[str, oracle.Bars]) -> dict[str, float]:
 def test_the_report_is_the_expected_one(done: Example) -> None:
     expected = (ROOT / "nightly_research/expected/report.md").read_text()
     assert (done.folder / f"out/reports/{SESSION}/report.md").read_text() == expected
+    rows = re.findall(
+        r"^\| \d \|.*(?= \| \|$)", (ROOT / "nightly_research/README.md").read_text(), re.MULTILINE
+    )
+    assert len(rows) == 4
+    assert all(row in expected for row in rows), "the README tells other numbers"
     page = (done.folder / f"out/reports/{SESSION}/report.html").read_text()
     assert page.count("<table>") == expected.count("## ")
     assert "http" not in page
@@ -67,11 +82,11 @@ def test_the_report_is_the_expected_one(done: Example) -> None:
 
 def test_the_same_run_again_gives_the_same_bytes(done: Example, example: Make) -> None:
     again = example("nightly_research")
-    again.succeeds("run", "nightly_research.yaml", "--date", SESSION)
+    research(again)
     for name in ("report.json", "report.md", "report.html"):
         path = Path("out/reports") / SESSION / name
         assert (again.folder / path).read_bytes() == (done.folder / path).read_bytes()
-    told = again.run("run", "nightly_research.yaml", "--date", SESSION)
+    told = again.run("run", "nightly_research", "--mode", "full", "--date", SESSION)
     assert "nothing to do" in told.err
 
 
@@ -308,7 +323,7 @@ def test_the_ranking_is_by_sharpe_ratio(done: Example) -> None:
 def test_costs_cost(done: Example, example: Make) -> None:
     free = example("nightly_research")
     free.edit("desk.toml", "cost_bps = 5", "cost_bps = 0")
-    free.succeeds("run", "nightly_research.yaml", "--date", SESSION)
+    research(free)
     dear = {one["strategy"]: one for one in result(done)["ranking"]}
     for one in result(free)["ranking"]:
         assert one["costs"] == 0
@@ -330,7 +345,7 @@ def test_nothing_looks_ahead(example: Make) -> None:
         one.edit("desk.toml", "FB = 4_000\n", "")
         one.edit("desk.toml", "FB = -0.50, ", "")
         one.edit("nightly_research.yaml", "AAPL, FB, GOOG", "AAPL, GOOG")
-        one.succeeds("run", "nightly_research.yaml", "--date", "2009-06-30")
+        research(one, "2009-06-30")
     assert result(plain, session="2009-06-30") == result(poisoned, session="2009-06-30")
 
 
@@ -372,14 +387,14 @@ def test_a_feed_that_cannot_be_used_fails_and_nothing_is_lost(
     }
     (desk.folder / FEED).write_bytes(broken[what])
     desk.edit("nightly_research.yaml", "delay: 1s", "delay: 10ms")
-    outcome = desk.run("run", "nightly_research.yaml", "--date", SESSION)
+    outcome = desk.run("run", "nightly_research", "--mode", "full", "--date", SESSION)
     assert outcome.code == 2
     assert told in desk.run("logs", "nightly_research", "--failed").out
     assert bytes_below(desk.folder / "out") == before
     if what != "cut":
         return
     (desk.folder / FEED).write_bytes(whole)
-    desk.succeeds("run", "nightly_research.yaml", "--date", SESSION)
+    desk.succeeds("run", "nightly_research", "--mode", "full", "--date", SESSION)
     assert result(desk)["session"] == SESSION
 
 
@@ -387,8 +402,7 @@ def test_an_unknown_symbol_fails_by_name_and_the_others_are_assessed(example: Ma
     desk = example("nightly_research")
     desk.edit("nightly_research.yaml", "MSFT]", "MSTF]")
     desk.edit("nightly_research.yaml", "delay: 1s", "delay: 10ms")
-    outcome = desk.run("run", "nightly_research.yaml", "--date", SESSION)
-    assert outcome.code == 2
+    outcome = research(desk, code=2)
     assert "7 succeeded, 1 failed" in outcome.out
     failed = desk.run("logs", "nightly_research", "--failed").out
     assert f"there are no prices of MSTF up to {SESSION}, only of AAPL, FB, GOOG, IBM, MSFT" in failed
