@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 
-from benchmarks import cold, latency, market, preload, scale, tasks
+from benchmarks import cold, daemon, latency, market, preload, scale, tasks
 from benchmarks.figures import Figure, machine, show
 
 ALL: dict[str, Callable[[], Iterator[Figure]]] = {
@@ -15,6 +15,7 @@ ALL: dict[str, Callable[[], Iterator[Figure]]] = {
     "scale": scale.measure,
     "preload": preload.measure,
     "market": market.measure,
+    "daemon": daemon.measure,
 }
 
 

@@ -70,3 +70,12 @@ def seconds(command: Sequence[str], cwd: Path, times: int = 7, code: int = 0) ->
         if done.returncode != code:
             sys.exit(f"{command} gave {done.returncode}: {done.stderr}")
     return statistics.median(took[1:])
+
+
+def process_status(pid: int) -> dict[str, int]:
+    """The numbers of /proc/PID/status."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    pairs = (line.split(":", 1) for line in lines)
+    return {
+        key: int(value.split()[0]) for key, value in pairs if value.split() and value.split()[0].isdigit()
+    }

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from benchmarks.figures import Figure
+from benchmarks.figures import Figure, process_status
 from openbell.clock import SystemClock
 from openbell.core.events import Exit, Exited, Started
 from openbell.core.matrix import Axis, Matrix
@@ -113,9 +113,9 @@ def idle() -> None:
         command = [sys.executable, "-m", "openbell", "run", "b.yaml"]
         process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(3)
-        before = _status(process.pid)
+        before = process_status(process.pid)
         time.sleep(60)
-        after = _status(process.pid)
+        after = process_status(process.pid)
         process.kill()
         process.wait()
         for claim in Path(folder).glob(".openbell/attempts/*/*/claim"):
@@ -123,14 +123,6 @@ def idle() -> None:
     wakes = after["voluntary_ctxt_switches"] - before["voluntary_ctxt_switches"]
     _tell("resident memory of an idle engine", after["VmRSS"] / 1024, "MB", 60)
     _tell("wake-ups of an idle engine in 60 s", wakes, "", 1)
-
-
-def _status(pid: int) -> dict[str, int]:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    pairs = (line.split(":", 1) for line in lines)
-    return {
-        key: int(value.split()[0]) for key, value in pairs if value.split() and value.split()[0].isdigit()
-    }
 
 
 def restart() -> None:
