@@ -13,8 +13,9 @@ from itertools import chain, groupby
 
 from openbell.core.answers import answer, cancellation
 from openbell.core.events import Action, Cancel, CloseRun, Skip, Stall, Start, Stop
-from openbell.core.gates import Scope, closed_gate, expired, missed, slots
+from openbell.core.gates import PATIENT, Scope, closed_gate, expired, missed, slots
 from openbell.core.model import Step, TaskKey
+from openbell.core.naps import Naps
 from openbell.core.needs import AFTER, after_one, hopeless, lost
 from openbell.core.occasions import moments, occasions, replaced
 from openbell.core.requests import CancelTasks
@@ -33,8 +34,11 @@ class Decision:
     wake_at: datetime | None
 
 
-def decide(state: State, now: datetime) -> Decision:
-    """The next actions. A pending request comes first and alone, for it may change all the rest."""
+def decide(state: State, now: datetime, naps: Naps | None = None) -> Decision:
+    """The next actions. A pending request comes first and alone, for it may change all the rest.
+
+    `naps` remembers the runs that sleep. It saves looking at them and changes nothing else.
+    """
     for request_id, (request, run) in state.requests.items():
         return Decision(tuple(answer(state, request_id, request, run, now)), None)
     if actions := [*occasions(state, now)]:
@@ -42,8 +46,10 @@ def decide(state: State, now: datetime) -> Decision:
     for record in replaced(state, now):
         everything = CancelTasks(record.id)
         actions.extend(cancellation(record, everything, "replaced by the next run", now))
+    naps = naps or Naps()
+    awake = [record for record in _open(state) if naps.until(record, now) is None]
     waiting: list[tuple[RunRecord, Group]] = []
-    for record in _open(state):
+    for record in awake:
         tripped = record.tripped
         for group in record.groups.values():
             if group.live:
@@ -56,7 +62,10 @@ def decide(state: State, now: datetime) -> Decision:
             actions.append(CloseRun(now, record.id, outcome(record)))
         actions.extend(_stall(record, now))
     actions.extend(_starts(state, now, waiting))
-    return Decision(tuple(actions), _wake_at(state, now))
+    if not actions:
+        for record in awake:
+            _nod_off(state, record, now, naps)
+    return Decision(tuple(actions), _wake_at(state, now, naps))
 
 
 def _open(state: State) -> Iterator[RunRecord]:
@@ -180,8 +189,28 @@ def _waits_for_a_better(scope: Scope, held: dict[Pool, int]) -> bool:
     return any(held.get(pool, step.priority) < step.priority for pool in wanted)
 
 
-def _wake_at(state: State, now: datetime) -> datetime | None:
-    of_runs = (moment for record in _open(state) for moment in _moments(state, record, now))
+def _nod_off(state: State, record: RunRecord, now: datetime, naps: Naps) -> None:
+    """Let a run sleep whose every step waits for a time, or for another of its steps."""
+    usage = Usage()
+    for group in record.groups.values():
+        if group.live:
+            return
+        if group.waiting:
+            blocker = closed_gate(Scope(state, record, group, usage, now, tripped=False))
+            if blocker is None or blocker.gate not in PATIENT:
+                return
+    until = min((moment for moment in _moments(state, record, now) if moment > now), default=None)
+    if until is not None:
+        naps.note(record, now, until)
+
+
+def _wake_at(state: State, now: datetime, naps: Naps) -> datetime | None:
+    of_runs: list[datetime] = []
+    for record in _open(state):
+        if (nap := naps.until(record, now)) is not None:
+            of_runs.append(nap)
+        else:
+            of_runs.extend(_moments(state, record, now))
     return min((moment for moment in chain(of_runs, moments(state)) if moment > now), default=None)
 
 

@@ -53,6 +53,7 @@ from openbell.errors import InvalidTransition
 
 def evolve(state: State, event: Event) -> None:
     """Apply one event. Raises `InvalidTransition` for an action that the state machine forbids."""
+    _touch(state, event)
     match event:
         case Start():
             _start(state, event)
@@ -77,6 +78,15 @@ def evolve(state: State, event: Event) -> None:
             _lead(state, event)
         case _:
             _run(state, event)
+
+
+def _touch(state: State, event: Event) -> None:
+    """Whatever is said about a run wakes it."""
+    task = getattr(event, "task", None)
+    run = task.run if task is not None else getattr(event, "run", None)
+    record = state.runs.get(run) if isinstance(run, str) else None
+    if record is not None:
+        record.version += 1
 
 
 def is_news(state: State, fact: Fact) -> bool:

@@ -132,6 +132,10 @@ GATES: tuple[Callable[[Scope], Blocker | None], ...] = (brake, space, needs, win
 """In the order in which they are asked and shown. `slots` comes last: it is asked per task."""
 
 
+PATIENT = frozenset({"needs", "window", "market"})
+"""Gates that only time, or news about their own run, can open."""
+
+
 def closed_gate(scope: Scope) -> Blocker | None:
     """The first gate that does not let the step through, slots aside."""
     for gate in GATES:

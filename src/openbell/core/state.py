@@ -236,7 +236,17 @@ class Group:
 class RunRecord:
     """One run: its definition, its groups in topological order, its brake."""
 
-    __slots__ = ("durations", "forgiven", "groups", "last_end", "outcome", "paused", "run", "stalled")
+    __slots__ = (
+        "durations",
+        "forgiven",
+        "groups",
+        "last_end",
+        "outcome",
+        "paused",
+        "run",
+        "stalled",
+        "version",
+    )
 
     def __init__(self, run: Run, rests: Mapping[str, TaskState] | None = None) -> None:
         """`rests`: the state in which the cells of a step are, where that is not WAITING."""
@@ -254,6 +264,8 @@ class RunRecord:
         self.last_end = run.opened_at
         """When a task of it ended last; the run's start before that."""
         self.stalled = False
+        self.version = 0
+        """Counts the events about this run that this engine has seen."""
 
     @property
     def id(self) -> str:

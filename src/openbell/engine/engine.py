@@ -32,6 +32,7 @@ from openbell.core.events import (
 from openbell.core.evolve import evolve, is_news, judged
 from openbell.core.following import awaited, remember
 from openbell.core.model import AttemptKey, TaskKey, run_name
+from openbell.core.naps import Naps
 from openbell.core.occasions import request_id, unwatched
 from openbell.core.requests import Request, Submit
 from openbell.core.state import Limits, Schedule, State
@@ -104,6 +105,7 @@ class Engine:
         self._clock = clock
         self._space = space
         self._observers = observers
+        self.naps = Naps()
         self._wanted = wanted
         self._planner = planner
         self._inherited = inherited()
@@ -260,7 +262,7 @@ class Engine:
     def _act(self) -> datetime | None:
         """Decide, record, perform, until there is nothing more to do. Returns when to ask again."""
         while True:
-            decision = decide(self.state, self._clock.now())
+            decision = decide(self.state, self._clock.now(), self.naps)
             self._record(decision.actions)
             self._commit()
             if not decision.actions:
@@ -324,3 +326,4 @@ class Engine:
         """Runs that have ended need no place in memory."""
         for run_id in [run_id for run_id, record in self.state.runs.items() if record.outcome]:
             del self.state.runs[run_id]
+            self.naps.forget(run_id)

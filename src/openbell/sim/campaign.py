@@ -77,6 +77,7 @@ class Simulation:
                 raise Broken("no end is in sight")
             if turns % 7 == 0:
                 laws.reads_only(self.engine.state, self.world)
+            laws.sleeps_soundly(self.engine.state, self.engine.naps, self.world)
             self._step()
         laws.answered(self.store, self.asked)
         laws.replays(self.store, self.engine.state.limits)

@@ -11,6 +11,7 @@ from openbell.core.decide import decide
 from openbell.core.events import Event, Exited, Led, Lost, Refused, Reopen, Requested, Start, Stop
 from openbell.core.evolve import evolve
 from openbell.core.model import AttemptKey, Late, NeedMode, Pipeline, Step, TaskKey
+from openbell.core.naps import Naps
 from openbell.core.requests import CancelTasks
 from openbell.core.state import Group, Limits, Live, RunRecord, State
 from openbell.core.states import FailureKind, StopReason, TaskState
@@ -170,6 +171,13 @@ def _has_room(record: RunRecord, step: Step, live: Sequence[Group], world: World
         and (not memory or not step.demand.memory or memory + step.demand.memory <= MEMORY)
         and (bound is None or record.live < bound)
     )
+
+
+def sleeps_soundly(state: State, naps: Naps, world: World) -> None:
+    """decide() says the same whether it remembers which runs sleep or looks at all of them."""
+    now = world.clock.now()
+    if decide(state, now, naps) != decide(state, now):
+        raise Broken("a run that was thought to sleep has something to do")
 
 
 def reads_only(state: State, world: World) -> None:

@@ -31,6 +31,7 @@ from openbell.core.events import (
 from openbell.core.evolve import evolve
 from openbell.core.following import awaited
 from openbell.core.model import Pipeline, Step, TaskKey
+from openbell.core.naps import Naps
 from openbell.core.occasions import last_over, request_id
 from openbell.core.requests import Submit
 from openbell.core.state import Limits, RunRecord, Schedule, State
@@ -105,9 +106,10 @@ class Rehearsal:
     def play(self) -> None:
         """Let the time pass."""
         state = State(self.limits, schedules=self.schedules, led_at=self.start, ended=self._past())
+        naps = Naps()
         now = self.start - timedelta(seconds=1)  # what is due at the start belongs to it
         for _ in range(_LONGEST_LOOP):
-            decision = decide(state, now)
+            decision = decide(state, now, naps)
             for action in decision.actions:
                 evolve(state, action)
                 self._perform(state, action, now)
@@ -149,7 +151,8 @@ class Rehearsal:
             evolve(state, Exited(at, task, attempt, Exit(0, elapsed=elapsed, stopped=live.stop)))
             played = self._by_run[task.run].steps[task.step]
             played.ended = at
-            self._ready(state.runs[task.run], at)
+            if state.runs[task.run].groups[task.step].closed:
+                self._ready(state.runs[task.run], at)
 
     def _perform(self, state: State, action: Action, now: datetime) -> None:
         match action:
