@@ -14,6 +14,8 @@ import pytest
 import openbell
 
 SOURCE = Path(openbell.__file__).parent
+DATA = ("api", "market", "replay", "worker")
+"""Rooms that may use the extra `data`."""
 FILES = sorted(path for path in SOURCE.rglob("*.py") if "templates" not in path.parts)
 
 
@@ -68,8 +70,8 @@ def test_a_file_keeps_to_the_house_rules(path: Path) -> None:
 
 
 def test_only_the_clock_asks_for_the_time() -> None:
-    """Supervisors run outside the engine and stamp what they write; everybody else is given the time."""
-    outside = {"clock.py", "executors/process/shim.py"}
+    """Supervisors and replays run outside the engine; everybody else is given the time."""
+    outside = {"clock.py", "executors/process/shim.py", "replay/clock.py"}
     clocks = {"datetime.now", "datetime.utcnow", "date.today", "time.time"}
     found = set()
     for path in FILES:
@@ -97,7 +99,7 @@ def test_what_is_imported_is_installed_with_it() -> None:
     extras = project["optional-dependencies"]
     for path in FILES:
         room = path.relative_to(SOURCE).parts[0]
-        extra = {"refresh": "calendars", "market": "data", "api": "data"}.get(room)
+        extra = {"refresh": "calendars"}.get(room, "data" if room in DATA else None)
         declared = project["dependencies"] + (extras[extra] if extra else [])
         known = {re.split(r"[ <>=]", one)[0].lower().replace(".", "_") for one in declared}
         for name in _imported(path):

@@ -14,7 +14,8 @@ OpenbellError                     4   what the user sees: a message and what to 
 │   └── Fenced                    4   another engine has taken the lead: stop writing
 ├── ProjectError                  4   the project folder cannot be used
 ├── AlreadyRunning                4   a daemon leads the project already
-└── ExecutorUnavailable           4   the place where tasks should run is not there
+├── ExecutorUnavailable           4   the place where tasks should run is not there
+└── DataError                     4   a table cannot be used; names the file, and the row where it can
 
 A message says what is wrong in one line; `hint` says what to do next.
 """
@@ -124,3 +125,10 @@ class AlreadyRunning(OpenbellError):
 
 class ExecutorUnavailable(OpenbellError):
     """The executor that was asked for is not there."""
+
+
+class DataError(OpenbellError):
+    """A table or one of its files cannot be used. The message names the file, and the row where it can."""
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.hint})" if self.hint else self.message

@@ -75,7 +75,7 @@ steps:
     [step] = loaded.pipeline.steps
     assert loaded.pipeline.size == 2500  # 250 sessions in 2012: two days of it were a hurricane
     assert loaded.pipeline.concurrency == 50
-    assert (step.retry.attempts, step.mode) == (4, Replay(speed="max"))
+    assert (step.retry.attempts, step.mode) == (4, Replay(speed="max", tz="America/New_York"))
     assert (
         str(loaded.left_out[next(day for day in loaded.left_out if day.isoformat() == "2012-10-29")])
         != "weekend"
@@ -116,6 +116,15 @@ def test_what_a_step_is_without_keys(folder: Folder) -> None:
             "run: x\nreplay: {sorted: false, buffer_rows: 5, timestamp_columns: {Market.Trade: T}}",
             "mode",
             Replay(sorted=False, buffer_rows=5, timestamp_columns=(("Market", "Trade", "T"),)),
+        ),
+        (
+            "run: x\nreplay: {interval: 10ms, strict: true, available_after: {Market.Bar: 1m}}",
+            "mode",
+            Replay(
+                interval=timedelta(milliseconds=10),
+                strict=True,
+                available_after=(("Market", "Bar", timedelta(minutes=1)),),
+            ),
         ),
         ("run: x\nretry: {attempts: 3}", "retry", Retry(attempts=3)),
         (

@@ -49,6 +49,7 @@ def test_the_manuals_replay_file(folder: Folder, on: str | None) -> None:
         sorted=True,
         buffer_rows=10000,
         timestamp_columns=(("Market", "Trade", "EventTime"),),
+        tz="America/New_York",
     )
 
 
@@ -71,7 +72,7 @@ def test_the_connection_and_its_settings_are_kept(folder: Folder) -> None:
 
 def test_the_manuals_batch_file(folder: Folder) -> None:
     [step] = folder.load(PQ_BATCH, LOGIN, on=None).pipeline.steps
-    assert step.mode == Batch()
+    assert step.mode == Batch(tz="America/New_York")
     assert (step.timeout, step.start_timeout) == (timedelta(hours=1), None)
     assert len(step.matrix) == 2620
 
@@ -88,7 +89,7 @@ def test_the_least_that_is_accepted_and_its_defaults(folder: Folder) -> None:
     assert (pipeline.concurrency, pipeline.max_failures) == (50, 10)
     assert step.retry.attempts == 4
     assert step.start_timeout == timedelta(minutes=1)
-    assert step.mode == Replay(speed=1.0, start="09:30:00", sorted=True, buffer_rows=None)
+    assert step.mode == Replay(speed=1.0, sorted=True, buffer_rows=None, tz="America/New_York")
     assert pipeline.settings["deephaven"]["jvm_profile"] == "Default"
     assert pipeline.settings["deephaven"]["server_name"] == "AutoQuery"
     assert pipeline.settings["deephaven"]["delete_successful_queries"] is True

@@ -44,6 +44,7 @@ def test_the_manuals_file(folder: Folder, on: str | None) -> None:
         sorted=True,
         buffer_rows=10_000,
         timestamp_columns=(("Market", "Trade", "EventTime"), ("Market", "Quote", "QuoteTimestamp")),
+        tz="America/New_York",
     )
     connection = {
         "connection_url": "https://your-server:8000/iris/connection.json",
@@ -71,7 +72,7 @@ def test_the_least_that_is_accepted_and_its_defaults(folder: Folder) -> None:
     [step] = pipeline.steps
     assert (pipeline.concurrency, step.retry.attempts) == (50, 4)
     assert step.start_timeout == timedelta(minutes=1)
-    assert step.mode == Replay(speed=1.0, start="09:30:00", sorted=True, buffer_rows=10_000)
+    assert step.mode == Replay(speed=1.0, sorted=True, buffer_rows=10_000, tz="America/New_York")
     assert step.window is None
     assert pipeline.settings["deephaven"] == {
         "jvm_profile": "Default",

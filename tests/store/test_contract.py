@@ -361,7 +361,17 @@ def rich() -> Pipeline:
         timeout=timedelta(minutes=3),
         demand=Demand(2.5, 1 << 33, memory_cap=False, pools={"db": 1.0}),
         env={"KEY": "${SECRET}"},
-        mode=Replay("max", "09:30:00", sorted=False, buffer_rows=5, timestamp_columns=(("ns", "t", "c"),)),
+        mode=Replay(
+            "max",
+            "09:30:00",
+            timedelta(milliseconds=10),
+            sorted=False,
+            strict=True,
+            buffer_rows=5,
+            timestamp_columns=(("ns", "t", "c"),),
+            available_after=(("ns", "t", timedelta(minutes=1)),),
+            tz="Asia/Tokyo",
+        ),
         preload=("json",),
         window=Window(
             NOW.time(), NOW.time().replace(hour=20), "America/New_York", "XNYS", business_days=False
@@ -382,6 +392,7 @@ def rich() -> Pipeline:
         "/py",
         {"x": 1},
         {"M": "/d"},
+        "/o",
         {"deephaven": {"user": "${U}"}},
     )
 

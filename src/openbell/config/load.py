@@ -128,7 +128,9 @@ def define(
     modes = {}
     if overrides.mode is None:
         modes = {mode: define(path, project, environ, replace(overrides, mode=mode)) for mode in wanted}
-    return Definition(path, replace(pipeline, data=project.data), draft, findings, modes)
+    return Definition(
+        path, replace(pipeline, data=project.data, output=project.output), draft, findings, modes
+    )
 
 
 def _checked(
@@ -236,7 +238,9 @@ def _adjusted(draft: Draft, pipeline: Pipeline, project: Project, overrides: Ove
         pipeline = with_steps(draft, pipeline, overrides.steps)
     draft.timed = {step.name: draft.timed[step.name] for step in pipeline if step.name in draft.timed}
     bound = bind(draft, pipeline, overrides.dates, overrides.now, catching_up=overrides.catching_up)
-    pipeline = replace(bound or pipeline, data=project.data, calendars=dict(draft.calendars))
+    pipeline = replace(
+        bound or pipeline, data=project.data, output=project.output, calendars=dict(draft.calendars)
+    )
     if overrides.dates is not None and bound is None:
         pipeline = _narrowed(draft, pipeline, *overrides.dates)
     check_cells(draft, pipeline.steps)

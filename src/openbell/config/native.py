@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from openbell.config.document import Path as Place
 from openbell.config.draft import Draft, partition_axis
@@ -29,6 +29,10 @@ from openbell.core.model import (
     Step,
 )
 from openbell.core.states import FailureKind
+from openbell.errors import MarketError
+from openbell.market import resolve
+
+T = TypeVar("T")
 
 PARTITIONS = ("partition", "worker")
 """Names of axes that are partitions: PARTITION_ID and NUM_PARTITIONS come from them."""
@@ -112,7 +116,7 @@ def _step(
         demand=_demand(_first(layers, "resources") or {}),
         executor=executor,
         env=env,
-        mode=_mode(draft, shape, place),
+        mode=_mode(draft, shape, place, _zone(draft, pipeline, shape)),
         preload=tuple(_first(layers, "preload") or ()) if shape.script else (),
         late=Late(shape.late or "run"),
     )
@@ -208,27 +212,48 @@ def _demand(resources: Mapping[str, float]) -> Demand:
     return Demand(cpu=rest.pop("cpu", 1.0), memory=int(rest.pop("memory", 0)), pools=rest)
 
 
-def _mode(draft: Draft, shape: StepShape, place: Place) -> Replay | Batch | None:
+def _zone(draft: Draft, pipeline: PipelineShape, shape: StepShape) -> str:
+    """Where a time of day is meant: in the pipeline's zone, its market's, or that of the step's sessions."""
+    if pipeline.tz:
+        return pipeline.tz
+    dates = [axis.sessions for axis in shape.matrix.values() if isinstance(axis, DatesShape)]
+    name = pipeline.market or next(filter(None, dates), None)
+    try:
+        return str(resolve(name, draft.markets).tz) if name else "UTC"
+    except MarketError:
+        return "UTC"  # there is no such market: that has been said
+
+
+def _mode(draft: Draft, shape: StepShape, place: Place, zone: str) -> Replay | Batch | None:
     if shape.replay is not None and shape.batch is not None:
         draft.fault("OB111", "`replay` and `batch` exclude each other", (*place, "batch"), key=True)
     if shape.batch:
-        return Batch()
+        return Batch(tz=zone)
     if shape.replay is None:
         return None
-    columns = []
-    for table, column in shape.replay.timestamp_columns.items():
-        namespace, dot, name = table.partition(".")
-        if not dot or not name:
-            at = (*place, "replay", "timestamp_columns", table)
-            draft.fault("OB106", f"`{table}` must be `namespace.table`", at, key=True)
-        columns.append((namespace, name, column))
+    found, at = shape.replay, (*place, "replay")
     return Replay(
-        speed=shape.replay.speed,
-        start=shape.replay.start,
-        sorted=shape.replay.sorted,
-        buffer_rows=shape.replay.buffer_rows,
-        timestamp_columns=tuple(columns),
+        speed=found.speed,
+        start=found.start,
+        interval=found.interval,
+        sorted=found.sorted,
+        strict=found.strict,
+        buffer_rows=found.buffer_rows,
+        timestamp_columns=_by_table(draft, found.timestamp_columns, (*at, "timestamp_columns")),
+        available_after=_by_table(draft, found.available_after, (*at, "available_after")),
+        tz=zone,
     )
+
+
+def _by_table(draft: Draft, found: Mapping[str, T], place: Place) -> tuple[tuple[str, str, T], ...]:
+    """(namespace, table, value) of a mapping by `namespace.table`."""
+    for table in found:
+        namespace, dot, name = table.partition(".")
+        if not namespace or not dot or not name:
+            told = f"`{table}` must be `namespace.table`"
+            draft.fault("OB106", told, (*place, table), key=True)
+    split = ((table.partition("."), value) for table, value in found.items())
+    return tuple((namespace, name, value) for (namespace, _, name), value in split)
 
 
 def _python(draft: Draft, text: str) -> str | None:

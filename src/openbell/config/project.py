@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 FILE = "openbell.yaml"
 FOLDER = "pipelines"
+OUTPUT = "output"
 _LOG_CAP = 16_000_000  # bytes
 
 
@@ -32,6 +33,7 @@ class Project:
     durability: str = "process"
     state: Path | None = None
     data: Mapping[str, str] = field(default_factory=dict)
+    results: Path | None = None
     slots: int | None = None
     log_cap: int = _LOG_CAP
     pools: Mapping[str, float] = field(default_factory=dict)
@@ -42,6 +44,11 @@ class Project:
     """Variables of the file that are not set: warnings, and errors as soon as something starts."""
     warnings: tuple[Finding, ...] = ()
     """What else is said about the file: overlays without effect."""
+
+    @property
+    def output(self) -> str:
+        """The folder of the tables that workers write."""
+        return str(self.results or self.folder / OUTPUT)
 
     def find(self, wanted: str, here: Path) -> Path:
         """The file of a pipeline, by its path or by its name. Raises `NotFound`."""
@@ -151,6 +158,7 @@ def _project(draft: Draft, folder: Path, shape: ProjectShape) -> Project:
         durability=shape.durability,
         state=beside(folder, shape.state) if shape.state else None,
         data=data,
+        results=beside(folder, shape.output) if shape.output else None,
         slots=process.slots,
         log_cap=process.log_cap or _LOG_CAP,
         pools=shape.resources,

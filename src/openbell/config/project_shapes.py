@@ -110,6 +110,9 @@ class ProjectShape(Shape):
     )
     state: Text | None = Field(None, description="The state folder. Default: `.openbell` beside this file.")
     data: dict[Name, Text] = Field(default_factory=dict, description="Folder of each data namespace.")
+    output: Text | None = Field(
+        None, description="Folder of the tables that workers write. Default: `output` beside this file."
+    )
     executors: ExecutorsShape = Field(ExecutorsShape.model_construct(), description="Their sizes.")
     markets: dict[Text, MarketShape] = Field(
         default_factory=dict, description="Markets with windows or overlays of their own, by name."

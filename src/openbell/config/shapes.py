@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import shlex
+from datetime import timedelta
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import ConfigDict, Discriminator, Field, Tag
@@ -275,13 +276,26 @@ class ReplayShape(Shape):
     """History as if live."""
 
     speed: Speed = Field(1.0, description="Simulated seconds per second, or `max`.")
-    start: Clock = Field("09:30:00", description="Time of day at which the replay begins.")
-    sorted: Flag = Field(True, description="Repair disorder within `buffer_rows`.")
+    start: Clock = Field(
+        "09:30:00", description="Time of day, in the pipeline's zone, at which the replay begins."
+    )
+    interval: PositiveDuration = Field(
+        timedelta(seconds=1), description="Simulated time from one batch to the next. Default 1s."
+    )
+    sorted: Flag = Field(True, description="Repair disorder within `buffer_rows`; false: in file order.")
+    strict: Flag = Field(
+        False, description="When late, deliver every cycle instead of putting overdue ones together."
+    )
     buffer_rows: Annotated[int, whole(1)] | None = Field(
-        None, description="Rows that are held to repair disorder."
+        None, description="Rows within which disorder is repaired. Default 10000."
     )
     timestamp_columns: dict[Text, Text] = Field(
         default_factory=dict, description="`namespace.table: column` where the column is not `Timestamp`."
+    )
+    available_after: dict[Text, Duration] = Field(
+        default_factory=dict,
+        description="`namespace.table: 1m` where rows are known only so long after their timestamps: "
+        "bars that bear the time of their start.",
     )
 
 

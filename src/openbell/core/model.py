@@ -188,10 +188,18 @@ class Replay:
     kind: Literal["replay"] = field(default="replay", kw_only=True)
     speed: float | Literal["max"] = 1.0
     start: str = "09:30:00"
+    interval: timedelta = timedelta(seconds=1)
+    """Simulated time from one batch to the next."""
     sorted: bool = True
+    strict: bool = False
+    """Whether a late replay keeps every cycle instead of putting overdue ones together."""
     buffer_rows: int | None = None
     timestamp_columns: tuple[tuple[str, str, str], ...] = ()
     """(namespace, table, column) for tables whose timestamp column needs naming."""
+    available_after: tuple[tuple[str, str, timedelta], ...] = ()
+    """(namespace, table, time) for tables whose rows are known only so long after their timestamps."""
+    tz: str = "UTC"
+    """The zone of `start`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +207,8 @@ class Batch:
     """The whole history of the date at once."""
 
     kind: Literal["batch"] = field(default="batch", kw_only=True)
+    tz: str = "UTC"
+    """The zone in which the date begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +284,8 @@ class Pipeline:
     params: Mapping[str, Scalar] = field(default_factory=dict)
     data: Mapping[str, str] = field(default_factory=dict)
     """Folder of each data namespace."""
+    output: str = ""
+    """The folder of results."""
     settings: Mapping[str, Mapping[str, Scalar]] = field(default_factory=dict)
     """Settings of executors, by executor; secrets in there stay `${VAR}` references."""
     sessions: Mapping[str, str] = field(default_factory=dict)

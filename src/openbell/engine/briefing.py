@@ -70,5 +70,7 @@ def _env(run: Run, step: Step, key: AttemptKey) -> dict[str, str]:
         "OPENBELL_COORDINATES": json.dumps(step.matrix.coordinates(key.cell)),
         "OPENBELL_PARAMS": json.dumps(dict(run.pipeline.params)),
         "OPENBELL_MODE": encode_value(step.mode) if step.mode else "",
+        "OPENBELL_DATA": json.dumps(dict(run.pipeline.data)),
+        "OPENBELL_OUTPUT": run.pipeline.output,
     }
     return {**declared, **environment(run, step, key), **about}

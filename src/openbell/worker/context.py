@@ -5,11 +5,21 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from datetime import date as day
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import polars as pl
+
+
+_OWN: Any = object()
+"""In place of dates: those of the task."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +46,32 @@ class Context:
     """The session that the run is bound to, where it is."""
     run_mode: str = ""
     """The mode that the run was started in, such as `daily`; empty for a pipeline without modes."""
+    coordinates: Mapping[str, Any] = field(default_factory=dict)
+    """The cell: the value of each axis, in the order of the matrix."""
+    data: Mapping[str, str] = field(default_factory=dict)
+    """The folder of each namespace of tables."""
+    output: str = ""
+    """The folder of results."""
+
+    def table(
+        self, namespace: str, name: str, dates: Any = _OWN, *, columns: Sequence[str] | None = None
+    ) -> pl.LazyFrame:
+        """A table of the task's date as a lazy Polars frame (extra `data`).
+
+        `dates`: another date, a range `(first, last)`, or None for all of them; then `Date` is a column.
+        Keys of the path below the date are columns. Raises DataError, naming the file or folder.
+        """
+        own = self.date or self.session
+        asked = own if dates is _OWN else dates
+        return _data_side().table(self, namespace, name, asked, columns)  # type: ignore[no-any-return]
+
+    def write(self, namespace: str, name: str, frame: Any) -> Path:
+        """Write a result as a partitioned table (extra `data`); every axis is a key of its path.
+
+        The file appears whole or not at all; a retry replaces it. `table()` reads it back. `frame`: Polars,
+        Arrow, pandas, or columns by name. Raises DataError where it contradicts the path.
+        """
+        return _data_side().write(self, namespace, name, frame)  # type: ignore[no-any-return]
 
 
 def context(environ: Mapping[str, str] | None = None) -> Context:
@@ -44,6 +80,7 @@ def context(environ: Mapping[str, str] | None = None) -> Context:
     Raises ValueError for a variable that cannot be read, and names it.
     """
     env = os.environ if environ is None else environ
+    coordinates = _read(env, json.loads, "OPENBELL_COORDINATES") or {}
     return Context(
         name=env.get("SIMULATION_NAME", ""),
         date=_read(env, date.fromisoformat, "SIMULATION_DATE"),
@@ -53,15 +90,20 @@ def context(environ: Mapping[str, str] | None = None) -> Context:
         attempt=_read(env, _number_of_attempt, "OPENBELL_ATTEMPT") or 1,
         run=env.get("OPENBELL_RUN_ID", ""),
         step=env.get("OPENBELL_STEP", ""),
-        params={
-            **(_read(env, json.loads, "OPENBELL_PARAMS") or {}),
-            **(_read(env, json.loads, "OPENBELL_COORDINATES") or {}),
-        },
+        params={**(_read(env, json.loads, "OPENBELL_PARAMS") or {}), **coordinates},
         env=dict(env),
         checkpoint=_checkpoint(env.get("OPENBELL_CHECKPOINT")),
         mode=_read(env, json.loads, "OPENBELL_MODE") or {},
         run_mode=env.get("OPENBELL_RUN_MODE", ""),
+        coordinates=coordinates,
+        data=_read(env, json.loads, "OPENBELL_DATA") or {},
+        output=env.get("OPENBELL_OUTPUT", ""),
     )
+
+
+def _data_side() -> Any:
+    """What needs the extra `data`. Imported on use: this room is the standard library's."""
+    return import_module("openbell.replay.task")
 
 
 def _read(env: Mapping[str, str], parse: Callable[[str], Any], *names: str) -> Any:

@@ -134,6 +134,7 @@ def _step(draft: Draft, shape: PqShape, executor: str, *, here: bool) -> Step:
     execution, mode = shape.execution, "batch" if shape.batch else "replay"
     script, place = execution.worker_script, ("execution", "worker_script")
     dates = shared.dates_axis(draft, shape.dates, None)
+    tz = shared.zone(draft, shape.dates.calendar)
     return Step(
         name="worker",
         work=shared.worker(draft, script, place, execution.script_language, here=here),
@@ -144,16 +145,17 @@ def _step(draft: Draft, shape: PqShape, executor: str, *, here: bool) -> Step:
         demand=shared.reservation(execution.heap_size_gb),
         executor=executor,
         env=shape.env,
-        mode=_replay(draft, shape.replay, here=here) if shape.replay else Batch(),
+        mode=_replay(draft, shape.replay, tz, here=here) if shape.replay else Batch(tz=tz),
         query_name=f"pq_{mode}_{shared.braced(shape.name)}_{{date:%Y%m%d}}_{{partition}}",
     )
 
 
-def _replay(draft: Draft, shape: ReplayShape, *, here: bool) -> Replay:
+def _replay(draft: Draft, shape: ReplayShape, tz: str, *, here: bool) -> Replay:
     return Replay(
         speed=shared.speed(shape.replay_speed, draft, here=here),
         start=shape.replay_start,
         sorted=shape.sorted_replay,
         buffer_rows=shape.buffer_rows,
         timestamp_columns=shared.columns(shape.replay_timestamp_columns),
+        tz=tz,
     )

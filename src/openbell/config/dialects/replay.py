@@ -113,19 +113,22 @@ def _step(draft: Draft, shape: ReplayFileShape, executor: str, *, here: bool) ->
         demand=shared.reservation(replay.heap_size_gb),
         executor=executor,
         env=shape.env,
-        mode=_mode(draft, replay, here=here),
+        mode=_mode(
+            draft, replay, window.tz if window else shared.zone(draft, shape.dates.calendar), here=here
+        ),
         window=window,
         query_name=f"replay_{shared.braced(shape.name)}_{{date}}_{{partition}}",
     )
 
 
-def _mode(draft: Draft, shape: ReplayShape, *, here: bool) -> Replay:
+def _mode(draft: Draft, shape: ReplayShape, tz: str, *, here: bool) -> Replay:
     return Replay(
         speed=shared.speed(shape.replay_speed, draft, here=here),
         start=_start(draft, shape),
         sorted=shape.sorted_replay,
         buffer_rows=shape.buffer_rows,
         timestamp_columns=shared.columns(shape.replay_timestamp_columns),
+        tz=tz,
     )
 
 

@@ -19,6 +19,7 @@ from openbell.config.kinds import Day, EnvironmentValue, Flag, MaybeEmpty, Shape
 from openbell.config.worker import check_python
 from openbell.core.matrix import Axis, Scalar
 from openbell.core.model import Demand, Retry, Script
+from openbell.errors import MarketError
 from openbell.market import resolve
 
 DEFAULT_CALENDAR = "XNYS"
@@ -208,6 +209,14 @@ def minutes(count: float) -> timedelta:
 def reservation(heap_size_gb: float) -> Demand:
     """The heap: a reservation for the slots, not a cap (a plain Python worker has no heap)."""
     return Demand(memory=int(heap_size_gb * 2**30), memory_cap=False)
+
+
+def zone(draft: Draft, calendar: str | None) -> str:
+    """The zone of `replay_start`: that of the calendar which the file names, else New York's."""
+    try:
+        return str(resolve(calendar or DEFAULT_CALENDAR, draft.markets).tz)
+    except MarketError:
+        return "UTC"  # there is no such calendar: that has been said
 
 
 def columns(shapes: list[TimestampColumnShape]) -> tuple[tuple[str, str, str], ...]:
