@@ -6,18 +6,15 @@
 from __future__ import annotations
 
 import shlex
-from datetime import timedelta
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, get_args
 
 from pydantic import ConfigDict, Discriminator, Field, Tag
 from pydantic_core import PydanticCustomError
 
 from openbell.config.kinds import (
-    Clock,
     Day,
     Duration,
     EnvironmentValue,
-    Flag,
     Kind,
     Name,
     PositiveDuration,
@@ -32,6 +29,7 @@ from openbell.config.kinds import (
     wrong,
 )
 from openbell.config.mode_shapes import Mode
+from openbell.config.replay_shapes import ReplayShape
 from openbell.config.trigger_shapes import OVERLAPS, STATES, CatchUp, TriggerShape
 from openbell.config.work_shapes import WorkShape
 from openbell.core.model import EXECUTORS, NeedMode
@@ -107,16 +105,6 @@ def _need_mode(mode: Any, at: tuple[str | int, ...]) -> NeedMode:
     if mode not in words:
         raise wrong("OB105", f"must be {', '.join(words[:-1])} or {words[-1]}, not {shown(mode)}", at=at)
     return NeedMode(mode)
-
-
-def _speed(value: Any) -> Any:
-    if value == "max":
-        return value
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise wrong("OB103", f'must be a number, 1 or more, or "max", not {shown(value)}')
-    if not 1 <= value < float("inf"):
-        raise wrong("OB104", f'must be a number, 1 or more, or "max", not {value}')
-    return float(value)
 
 
 def _amounts(value: Any) -> dict[str, float]:
@@ -207,10 +195,6 @@ Needs = Annotated[
         "names of steps",
     ),
 ]
-Speed = Annotated[
-    float | Literal["max"],
-    Kind(_speed, {"anyOf": [{"type": "number", "minimum": 1}, {"const": "max"}]}, 1.0),
-]
 Switch = Annotated[
     bool,
     Kind(_switched_on, {"anyOf": [{"const": True}, {"type": "object", "maxProperties": 0}]}, True, "true"),
@@ -269,33 +253,6 @@ class RetryShape(Shape):
     )
     on: list[Annotated[str, choice(*[kind.value for kind in FailureKind])]] | None = Field(
         None, description="Kinds of failures that are retried. Default: all."
-    )
-
-
-class ReplayShape(Shape):
-    """History as if live."""
-
-    speed: Speed = Field(1.0, description="Simulated seconds per second, or `max`.")
-    start: Clock = Field(
-        "09:30:00", description="Time of day, in the pipeline's zone, at which the replay begins."
-    )
-    interval: PositiveDuration = Field(
-        timedelta(seconds=1), description="Simulated time from one batch to the next. Default 1s."
-    )
-    sorted: Flag = Field(True, description="Repair disorder within `buffer_rows`; false: in file order.")
-    strict: Flag = Field(
-        False, description="When late, deliver every cycle instead of putting overdue ones together."
-    )
-    buffer_rows: Annotated[int, whole(1)] | None = Field(
-        None, description="Rows within which disorder is repaired. Default 10000."
-    )
-    timestamp_columns: dict[Text, Text] = Field(
-        default_factory=dict, description="`namespace.table: column` where the column is not `Timestamp`."
-    )
-    available_after: dict[Text, Duration] = Field(
-        default_factory=dict,
-        description="`namespace.table: 1m` where rows are known only so long after their timestamps: "
-        "bars that bear the time of their start.",
     )
 
 
