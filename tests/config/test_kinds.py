@@ -8,7 +8,7 @@ from typing import Any, get_args
 import pytest
 from pydantic_core import PydanticCustomError
 
-from openbell.config import kinds, shapes
+from openbell.config import kinds, replay_shapes, shapes
 from openbell.config.kinds import Kind, choice, number, shown, whole
 
 INF, NAN = float("inf"), float("nan")
@@ -77,9 +77,9 @@ GOOD: list[tuple[Any, Any, Any]] = [
     (shapes.Needs, "a", {"a": "all"}),
     (shapes.Needs, ["a", {"b": "some"}], {"a": "all", "b": "some"}),
     (shapes.Needs, {"a": "done"}, {"a": "done"}),
-    (shapes.Speed, "max", "max"),
-    (shapes.Speed, 1, 1.0),
-    (shapes.Speed, 1e6, 1e6),
+    (replay_shapes.Speed, "max", "max"),
+    (replay_shapes.Speed, 1, 1.0),
+    (replay_shapes.Speed, 1e6, 1e6),
     (shapes.Amounts, {"cpu": 0.5, "memory": "1GB", "db": 2}, {"cpu": 0.5, "memory": 10**9, "db": 2.0}),
     (shapes.Switch, True, True),
     (shapes.Switch, {}, True),
@@ -178,11 +178,11 @@ BAD: list[tuple[Any, Any, str]] = [
     (shapes.Needs, {"a": ["all"]}, "OB105"),
     (shapes.Needs, ["a", "a"], "OB109"),
     (shapes.Needs, ["a", {"a": "some"}], "OB109"),
-    (shapes.Speed, 0.99, "OB104"),
-    (shapes.Speed, INF, "OB104"),
-    (shapes.Speed, NAN, "OB104"),
-    (shapes.Speed, True, "OB103"),
-    (shapes.Speed, "fast", "OB103"),
+    (replay_shapes.Speed, 0.99, "OB104"),
+    (replay_shapes.Speed, INF, "OB104"),
+    (replay_shapes.Speed, NAN, "OB104"),
+    (replay_shapes.Speed, True, "OB103"),
+    (replay_shapes.Speed, "fast", "OB103"),
     (shapes.Amounts, ["cpu"], "OB103"),
     (shapes.Amounts, {"cpu": 0}, "OB104"),
     (shapes.Amounts, {"cpu": "1"}, "OB103"),
