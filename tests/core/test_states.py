@@ -5,7 +5,7 @@ import pytest
 from openbell.core.states import TRANSITIONS, RunState, TaskState, Verb
 
 ALLOWED = """
-    WAITING   start -> STARTING     skip -> SKIPPED      cancel -> CANCELLED
+    WAITING   start -> STARTING     skip -> SKIPPED      fail -> FAILED        cancel -> CANCELLED
     STARTING  confirm -> RUNNING   stop -> STOPPING     succeed -> SUCCEEDED  retry -> WAITING  fail -> FAILED
     RUNNING   stop -> STOPPING      succeed -> SUCCEEDED retry -> WAITING      fail -> FAILED
     STOPPING  succeed -> SUCCEEDED  retry -> WAITING     fail -> FAILED        cancel -> CANCELLED

@@ -47,7 +47,7 @@ def test_a_world_repeats_exactly() -> None:
 
 
 def test_a_world_without_faults_starts_at_once() -> None:
-    simulation = Simulation(0)
+    simulation = Simulation(1)
     simulation.world.calm = True
     simulation.run()
     events = [event for _, event in simulation.store.journal(limit=10**6)]

@@ -90,6 +90,7 @@ def _conduct(
             store=store,
             clock=setting.clock,
             executors=setting.executors,
+            sensor=setting.sensor,
             view=view,
             pools=setting.pools,
         )

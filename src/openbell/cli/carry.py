@@ -45,6 +45,7 @@ def carry_out(
         store=store,
         clock=setting.clock,
         executors=setting.executors,
+        sensor=setting.sensor,
         view=_Sheltered(view),
         pools=setting.pools,
         patient=patient,

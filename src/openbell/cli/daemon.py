@@ -48,6 +48,7 @@ def start(foreground: bool, project: str) -> int:
         store=setting.store(),
         clock=setting.clock,
         executors=setting.executors,
+        sensor=setting.sensor,
         planning=planning,
         witness=Log(setting.clock),
         pools=setting.pools,

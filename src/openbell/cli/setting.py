@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from openbell.doorbell import Doorbell
     from openbell.executors.process.vitals import Vitals
     from openbell.executors.protocol import Executor
+    from openbell.sensors.protocol import Sensor
     from openbell.store.protocol import Store
 
 
@@ -76,6 +77,12 @@ class Setting:
             power=self.project.durability == "power",
         )
         return {"process": process}
+
+    def sensor(self) -> Sensor:
+        """What watches files on this machine."""
+        from openbell.sensors.files import FileSensor
+
+        return FileSensor(self.clock)
 
     def vitals(self, key: AttemptKey) -> Vitals:
         """How an attempt is doing that runs on this machine."""

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from openbell.core.events import Action, Amend, Answer, Cancel, Force, OpenRun, Pause, Reopen, Resume, Stop
 from openbell.core.gates import expired, missed
+from openbell.core.intake import rebound
 from openbell.core.model import NeedMode, Run, TaskKey
 from openbell.core.requests import (
     CancelTasks,
@@ -77,8 +78,8 @@ def _submit(state: State, request_id: str, request: Submit, run: str, now: datet
         yield Answer(now, request_id, True, "nothing to do: every task has succeeded", run)
         return
     went_on = not record.paused and not actions
-    if record.run.pipeline != request.pipeline:
-        yield Amend(now, run, request.pipeline)
+    if record.run.pipeline != (amended := rebound(record, request.pipeline)):
+        yield Amend(now, run, amended)
     if record.run.forced != request.forced:
         yield Force(now, run, request.forced)
     yield from actions

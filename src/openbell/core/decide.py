@@ -12,8 +12,11 @@ from datetime import datetime
 from itertools import chain, groupby
 
 from openbell.core.answers import answer, cancellation
+from openbell.core.binding import binding, given_up, taken_away, turns
 from openbell.core.events import Action, Cancel, CloseRun, Skip, Stall, Start, Stop
-from openbell.core.gates import PATIENT, Scope, closed_gate, expired, missed, slots
+from openbell.core.gates import PATIENT, Scope, awaits_files, closed_gate, expired, missed, slots
+from openbell.core.inputs import Clear, Lookout, WaitingFor
+from openbell.core.intake import lookout, waits_for_chores
 from openbell.core.model import Step, TaskKey
 from openbell.core.naps import Naps
 from openbell.core.needs import AFTER, after_one, hopeless, lost
@@ -46,6 +49,11 @@ def decide(state: State, now: datetime, naps: Naps | None = None) -> Decision:
     for record in replaced(state, now):
         everything = CancelTasks(record.id)
         actions.extend(cancellation(record, everything, "replaced by the next run", now))
+    actions.extend(
+        Clear(now, chore.run, chore.step, chore.file, chore.consume, chore.folder)
+        for chore in state.chores.values()
+        if not chore.ordered
+    )
     naps = naps or Naps()
     awake = [record for record in _open(state) if naps.until(record, now) is None]
     waiting: list[tuple[RunRecord, Group]] = []
@@ -55,10 +63,10 @@ def decide(state: State, now: datetime, naps: Naps | None = None) -> Decision:
             if group.live:
                 actions.extend(_stops(state, record, group, now))
             if group.waiting:
-                actions.extend(_endings(record, group, now, tripped=tripped))
+                actions.extend(_endings(state, record, group, now, tripped=tripped))
                 if not tripped:
                     waiting.append((record, group))
-        if record.complete:
+        if record.complete and not waits_for_chores(state, record.id):
             actions.append(CloseRun(now, record.id, outcome(record)))
         actions.extend(_stall(record, now))
     actions.extend(_starts(state, now, waiting))
@@ -111,7 +119,9 @@ def _deadline(state: State, group: Group, live: Live) -> tuple[datetime, StopRea
     return min(found, default=None)
 
 
-def _endings(record: RunRecord, group: Group, now: datetime, *, tripped: bool) -> Iterator[Action]:
+def _endings(
+    state: State, record: RunRecord, group: Group, now: datetime, *, tripped: bool
+) -> Iterator[Action]:
     """Waiting tasks that will never run."""
     if tripped:
         failed = record.count(TaskState.FAILED)
@@ -122,6 +132,8 @@ def _endings(record: RunRecord, group: Group, now: datetime, *, tripped: bool) -
         yield Skip(now, record.id, group.step.name, reason)
     elif group.doomed:
         yield from _lost(record, group, now)
+    elif group.intake is not None:
+        yield from _without_files(state, record, group, now)
 
 
 def _lost(record: RunRecord, group: Group, now: datetime) -> Iterator[Skip]:
@@ -140,6 +152,14 @@ def _lost(record: RunRecord, group: Group, now: datetime) -> Iterator[Skip]:
         return
     for first, count, reason in _stretches(reasons):
         yield Skip(now, record.id, group.step.name, reason, first, count)
+
+
+def _without_files(state: State, record: RunRecord, group: Group, now: datetime) -> Iterator[Action]:
+    """What becomes of a step whose files do not come, or are taken away again."""
+    if (end := given_up(state, record, group, now)) is not None:
+        yield end
+    else:
+        yield from taken_away(record, group, now)
 
 
 def _stretches(reasons: Mapping[int, str]) -> Iterator[tuple[int, int, str]]:
@@ -169,9 +189,16 @@ def _starts(state: State, now: datetime, queue: list[tuple[RunRecord, Group]]) -
     queue.sort(key=lambda entry: entry[1].step.priority)  # stable: then by run, then by step order
     usage = Usage.of(state)
     held: dict[Pool, int] = {}
+    bound: set[tuple[str, str]] = set()
     for record, group in queue:
         scope = Scope(state, record, group, usage, now, tripped=False)
         if closed_gate(scope) or _waits_for_a_better(scope, held):
+            continue
+        if group.unbound:
+            who = (record.run.pipeline.name, group.step.name)
+            if who not in bound:  # what one takes now, the next does not get: it is asked in the next round
+                bound.add(who)
+                yield from binding(state, record, group, now)
             continue
         for cell in group.ready(now):
             if slots(scope):
@@ -180,6 +207,19 @@ def _starts(state: State, now: datetime, queue: list[tuple[RunRecord, Group]]) -
                 break
             usage.take(record, group.step)
             yield Start(now, TaskKey(record.id, group.step.name, cell), group.tries[cell] + 1)
+
+
+def lookouts(state: State, now: datetime) -> dict[WaitingFor, Lookout]:
+    """The files that sensors have to look for: those of the steps that wait for nothing else."""
+    found: dict[WaitingFor, Lookout] = {}
+    for record in _open(state):
+        for name, group in record.groups.items():
+            files, intake = group.step.files, group.intake
+            if files is None or intake is None or files.bound is not None:
+                continue
+            if awaits_files(Scope(state, record, group, Usage(), now, record.tripped)):
+                found[record.id, name] = lookout(record, group.step, files, intake.count)
+    return found
 
 
 def _waits_for_a_better(scope: Scope, held: dict[Pool, int]) -> bool:
@@ -227,6 +267,7 @@ def _moments(state: State, record: RunRecord, now: datetime) -> Iterator[datetim
             yield from (at for opening in group.step.openings for at in opening if at is not None)
             if group.step.stop_at is not None:
                 yield group.step.stop_at
+            yield from turns(group)
         if group.step.window and (group.waiting or group.live):
             yield is_open(group.step.window, now)[1]
         for live in group.live.values() if _timed(state, group.step) else ():

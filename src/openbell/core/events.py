@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
+from openbell.core.exits import Exit as Exit
+from openbell.core.inputs import Bind, Clear, Cleared, Fail, FilesSeen
 from openbell.core.model import Forced, Pipeline, Run, TaskKey
 from openbell.core.requests import Request
 from openbell.core.states import RunState, StopReason, TaskState
@@ -207,15 +209,18 @@ class Miss:
 Action = (
     OpenRun
     | Amend
+    | Bind
     | Start
     | Stop
     | Skip
+    | Fail
     | Cancel
     | Reopen
     | Force
     | Pause
     | Resume
     | Stall
+    | Clear
     | CloseRun
     | Answer
     | Watch
@@ -226,33 +231,6 @@ Action = (
 
 
 # ── facts: what the world reports ────────────────────────────────────────────────────────────
-
-
-@dataclass(frozen=True, slots=True)
-class Exit:
-    """How an attempt ended, as its supervisor saw it. The exit status is the only truth."""
-
-    code: int | None
-    """Exit status; None when it died by a signal or never ran."""
-    signal: str = ""
-    elapsed: float = 0.0
-    """Seconds by a monotonic clock."""
-    started: bool = True
-    """False: the program never ran (no such file, not executable)."""
-    stopped: StopReason | None = None
-    """The stop that it was asked to end by. None when it had ended before the stop reached it."""
-    error: str = ""
-    """One line: the last exception, the signal, what the system said."""
-    traceback: str = ""
-    """The last traceback of its log, where there is one."""
-    peak_rss: int = 0
-    """Bytes, of the largest process of the tree that was waited for."""
-    cpu: float = 0.0
-    """User and system seconds."""
-    stragglers: int = 0
-    """Processes that it left behind and that were killed."""
-    log_bytes: int = 0
-    log_dropped: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -392,6 +370,8 @@ Fact = (
     | Reported
     | Unplanned
     | SpaceChanged
+    | FilesSeen
+    | Cleared
 )
 Event = Action | Fact
 AttemptFact = Started | Exited | Refused | Lost | Unreachable | Reached | Reported

@@ -43,11 +43,13 @@ from openbell.core.events import (
 )
 from openbell.core.following import label_of, remember
 from openbell.core.holds import put, put_all, settle_run
+from openbell.core.inputs import Bind, Clear, Cleared, Fail, FilesSeen
+from openbell.core.intake import bind, clear, consume, is_awaited, look_again, rebound, see
 from openbell.core.model import AttemptKey, TaskKey
 from openbell.core.occasions import answered, note
 from openbell.core.retry import judge
 from openbell.core.state import Group, Live, RunRecord, State
-from openbell.core.states import TRANSITIONS, TaskState, Verb
+from openbell.core.states import TRANSITIONS, FailureKind, TaskState, Verb
 from openbell.errors import InvalidTransition
 
 
@@ -63,7 +65,7 @@ def evolve(state: State, event: Event) -> None:
             _end(state, event)
         case Stop():
             _stop(state, event)
-        case Skip() | Cancel() | Reopen():
+        case Skip() | Fail() | Cancel() | Reopen():
             _move(state, event)
         case Requested():
             state.requests[event.id] = (event.request, event.run)
@@ -74,8 +76,21 @@ def evolve(state: State, event: Event) -> None:
             note(state, event)
         case SpaceChanged():
             state.space_low = event.low
+            for record in state.runs.values():
+                look_again(record)
         case Led():
             _lead(state, event)
+        case Bind():
+            if not state.runs[event.run].groups[event.step].waiting:
+                raise InvalidTransition(f"{event.run}/{event.step} is bound while nothing of it waits")
+            bind(state, event)
+            settle_run(state.runs[event.run])
+        case FilesSeen():
+            see(state, event)
+        case Clear():
+            state.chores[event.run, event.step, event.file.path].ordered = True
+        case Cleared():
+            clear(state, event)
         case _:
             _run(state, event)
 
@@ -91,6 +106,10 @@ def _touch(state: State, event: Event) -> None:
 
 def is_news(state: State, fact: Fact) -> bool:
     """Whether a fact says anything that is not known: a late or repeated report does not."""
+    if isinstance(fact, FilesSeen):
+        return is_awaited(state, fact)
+    if isinstance(fact, Cleared):
+        return (fact.run, fact.step, fact.path) in state.chores
     if not isinstance(fact, AttemptFact):
         return True
     live = state.live(fact.task, fact.attempt)
@@ -115,7 +134,7 @@ def _run(state: State, event: OpenRun | Amend | Force | Pause | Resume | Stall |
             settle_run(record)
         case Amend(run=run_id, pipeline=pipeline):
             record = state.runs[run_id]
-            record.amend(replace(record.run, pipeline=pipeline))
+            record.amend(replace(record.run, pipeline=rebound(record, pipeline)))
             settle_run(record)
         case Force(run=run_id, forced=forced):
             record = state.runs[run_id]
@@ -123,6 +142,7 @@ def _run(state: State, event: OpenRun | Amend | Force | Pause | Resume | Stall |
             settle_run(record)
         case Pause():
             state.runs[event.run].paused = event.reason
+            look_again(state.runs[event.run])
         case Resume():
             record = state.runs[event.run]
             record.paused = ""
@@ -142,7 +162,10 @@ def _run(state: State, event: OpenRun | Amend | Force | Pause | Resume | Stall |
 def _lead(state: State, event: Led) -> None:
     state.epoch = event.epoch
     state.led_at = event.at
+    for chore in state.chores.values():
+        chore.ordered, chore.error = False, ""
     for record in state.runs.values():
+        look_again(record)
         record.last_end = event.at
         record.stalled = False
         if not event.adopt and record.outcome is None and not record.paused:
@@ -215,18 +238,30 @@ def _end(state: State, event: Exited | Refused | Lost) -> None:
     record.stalled = False
     if isinstance(event, Exited):
         record.durations.add(event.exit.elapsed)
+        if to is TaskState.SUCCEEDED:
+            if group.step.name in record.listed:
+                group.results[cell] = event.result
+            consume(state, event)
 
 
-def _move(state: State, event: Skip | Cancel | Reopen) -> None:
+def _move(state: State, event: Skip | Fail | Cancel | Reopen) -> None:
     """What happens to tasks without an attempt: some cells, or all of a step at once."""
     record = state.runs[event.run]
     group = record.groups[event.step]
+    if isinstance(event, Reopen):
+        look_again(record)
+        if group.intake is not None:
+            group.intake.since = None
     match event:
         case Skip(cell=None):
             put_all(record, group, (TaskState.WAITING,), TaskState.SKIPPED)
         case Skip(cell=int(first)):
             for cell in range(first, first + event.count):
                 put(record, group, cell, _next(group, TaskKey(event.run, event.step, cell), Verb.SKIP))
+        case Fail():
+            failing = [cell for cell in range(group.size) if group.state(cell) is TaskState.WAITING]
+            put_all(record, group, (TaskState.WAITING,), TaskState.FAILED)
+            group.kinds |= dict.fromkeys(failing, FailureKind.START)
         case Cancel(cell=None):
             put_all(record, group, (TaskState.WAITING,), TaskState.CANCELLED)
         case Cancel(cell=int(cell)):

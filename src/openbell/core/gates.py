@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
+from openbell.core.binding import deadline, missing
+from openbell.core.intake import batch, left, rival, taken
 from openbell.core.model import Late, Opening
 from openbell.core.needs import unmet, waits
 from openbell.core.resources import Pool, Usage
@@ -96,6 +98,25 @@ def market(scope: Scope) -> Blocker | None:
     return Blocker("market", f"its time in the session {session} has not come", coming)
 
 
+def files(scope: Scope) -> Blocker | None:
+    """A file that has settled, and that nobody has consumed or bound, is there for it to take."""
+    group, wanted = scope.group, scope.group.step.files
+    if wanted is None:
+        return None
+    if wanted.bound is not None:
+        if left(scope.record, group) is not None or any(True for _ in taken(scope.record, group)):
+            return Blocker("files", "another run has consumed its files")
+        other = rival(scope.state, scope.record, group)
+        return Blocker("files", f"{other} works on the same files") if other else None
+    looked = group.intake is not None and group.intake.seen is not None
+    if batch(scope.state, scope.record, group) or (scope.record.run.forced and looked and not wanted.axis):
+        return None
+    until = deadline(wanted, group.intake.since if group.intake else None)
+    end = f"; then it {'is skipped' if wanted.absent == 'skip' else 'fails'}" if until else ""
+    told = partial(missing, scope.state, scope.record, group, scope.now, end)
+    return Blocker("files", told, until)
+
+
 def _open(opening: Opening, now: datetime) -> bool:
     return opening.start <= now and (opening.end is None or now < opening.end)
 
@@ -128,7 +149,14 @@ def slots(scope: Scope) -> Blocker | None:
     )
 
 
-GATES: tuple[Callable[[Scope], Blocker | None], ...] = (brake, space, needs, window, market)
+GATES: tuple[Callable[[Scope], Blocker | None], ...] = (
+    brake,
+    space,
+    needs,
+    window,
+    market,
+    files,
+)
 """In the order in which they are asked and shown. `slots` comes last: it is asked per task."""
 
 
@@ -142,6 +170,14 @@ def closed_gate(scope: Scope) -> Blocker | None:
         if blocker := gate(scope):
             return blocker
     return None
+
+
+def awaits_files(scope: Scope) -> bool:
+    """Whether nothing but its files keeps the step from starting: only then somebody looks for them."""
+    wanted = scope.group.step.files
+    if wanted is None or wanted.bound is not None or not scope.group.waiting:
+        return False
+    return not any(gate(scope) for gate in GATES if gate is not files)
 
 
 def _room(pool: Pool) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from graphlib import CycleError, TopologicalSorter
 
-from openbell.core.model import Step
+from openbell.core.model import Pipeline, Step
 
 
 class Cycle(ValueError):
@@ -64,3 +64,9 @@ def dependants(steps: Sequence[Step], name: str) -> list[str]:
         if needed[step] & reached:
             reached.add(step)
     return [step for step in topological(steps) if step in reached - {name}]
+
+
+def sources(pipeline: Pipeline) -> frozenset[str]:
+    """Names of the steps whose results are the values of axes."""
+    found = (axis.source.rpartition(".")[0] for step in pipeline for axis in step.matrix.axes if axis.source)
+    return frozenset(name for name in found if name)

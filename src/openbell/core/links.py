@@ -29,9 +29,13 @@ class Link:
 
 
 def links(step: Step, matrices: Callable[[str], Matrix]) -> list[Link]:
-    """The links of a step. `matrices`: that of a step, by name."""
+    """The links of a step. `matrices`: that of a step, by name. An open matrix has none yet."""
+    if step.matrix.open:
+        return []
     found = [
-        same(need.step, step.matrix, matrices(need.step)) for need in step.needs if need.mode is NeedMode.SAME
+        same(need.step, step.matrix, other)
+        for need in step.needs
+        if need.mode is NeedMode.SAME and not (other := matrices(need.step)).open
     ]
     return [*found, chain(step)] if step.sequential else found
 

@@ -14,6 +14,7 @@ from enum import IntEnum, StrEnum
 from hashlib import blake2b
 from typing import Literal, NamedTuple
 
+from openbell.core.inputs import Absent, Files
 from openbell.core.matrix import SINGLE, Matrix, Scalar
 from openbell.core.states import FailureKind
 from openbell.core.triggers import Trigger
@@ -240,6 +241,10 @@ class Step:
     """Why it has no time at all in this session, which skips it: a half day has no lunch."""
     stop_at: datetime | None = None
     """What still runs then is stopped, and what still waits is cancelled."""
+    files: Files | None = None
+    """What it takes in; None: nothing that anybody watches for."""
+    empty: Absent = Absent.SKIP
+    """What becomes of it when an axis that is made from results has no value."""
     query_name: str = ""
     """Template of the name that remote queries and QUERY_NAME bear; empty: the attempt's id."""
 

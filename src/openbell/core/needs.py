@@ -23,10 +23,13 @@ class Fate(IntEnum):
 def fate(need: Need, upstream: Group) -> Fate:
     """Whether the need is met, can still be met, or cannot be met any more.
 
-    What cells need of cells is no matter of the whole step: for it, such a need is met.
+    What cells need of cells is no matter of the whole step: for it, such a need is met as soon as it is
+    known which cells there are.
     """
     if need.mode is NeedMode.SAME:
-        return Fate.MET
+        if not upstream.step.matrix.open:
+            return Fate.MET
+        return Fate.HOPELESS if upstream.closed else Fate.OPEN
     if not upstream.closed:
         return Fate.OPEN
     succeeded = upstream.count(TaskState.SUCCEEDED)
@@ -129,4 +132,12 @@ def tally(group: Group) -> str:
 
 
 def _wanted(need: Need) -> str:
-    return {NeedMode.ALL: "all cells", NeedMode.SOME: "some cell", NeedMode.DONE: "the end"}[need.mode]
+    return _WANTED[need.mode]
+
+
+_WANTED = {
+    NeedMode.ALL: "all cells",
+    NeedMode.SOME: "some cell",
+    NeedMode.DONE: "the end",
+    NeedMode.SAME: "the same cell",
+}

@@ -79,6 +79,8 @@ def sessions_in(step: Step) -> set[str]:
     """The sessions that the templates of a step name: `session`, `session-1`, `session+2`."""
     axes = {axis.name for axis in step.matrix.axes}
     words = (*step.work.argv, step.query_name) if isinstance(step.work, Command) else (step.query_name,)
+    if step.files is not None:
+        words = (*words, *step.files.templates)
     names = (match["name"] for word in words for match in _FIELD.finditer(word))
     return {name for name in names if name and name not in axes and _SESSION.fullmatch(name)}
 

@@ -58,6 +58,7 @@ TRANSITIONS: Mapping[tuple[TaskState, Verb], TaskState] = {
     (TaskState.WAITING, Verb.START): TaskState.STARTING,
     (TaskState.WAITING, Verb.CANCEL): TaskState.CANCELLED,
     (TaskState.WAITING, Verb.SKIP): TaskState.SKIPPED,
+    (TaskState.WAITING, Verb.FAIL): TaskState.FAILED,
     (TaskState.STARTING, Verb.CONFIRM): TaskState.RUNNING,
     (TaskState.STARTING, Verb.STOP): TaskState.STOPPING,
     (TaskState.STARTING, Verb.SUCCEED): TaskState.SUCCEEDED,
@@ -82,7 +83,7 @@ class FailureKind(StrEnum):
     """Why an attempt failed. The exit code of a run is a fold over these."""
 
     START = "start"
-    """It never ran: refused, no such program, start timeout. (Exit code 1.)"""
+    """It never ran: refused, no such program, no input, start timeout. (Exit code 1.)"""
     EXIT = "exit"
     """It ran and ended badly: exit code, signal, memory. (Exit code 2.)"""
     TIMEOUT = "timeout"

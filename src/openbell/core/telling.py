@@ -36,6 +36,8 @@ from openbell.core.events import (
     Stop,
     Unreachable,
 )
+from openbell.core.inputs import Bind, Clear, Cleared, Fail, FilesSeen
+from openbell.core.intake import bound_run, inputs, near
 from openbell.core.model import Forced, Run, TaskKey
 from openbell.core.render import task_label, task_path
 from openbell.core.requests import CancelTasks, HaltRun, PauseRun, Request, ResumeRun, RetryTasks, Submit
@@ -71,6 +73,8 @@ class Teller:
 
     def line(self, seq: int, event: Event) -> dict[str, Any] | None:
         """The line of this entry; None for one that says nothing to a reader."""
+        if isinstance(event, Bind):
+            self.run = bound_run(self.run, event)
         told = _tell(event, self.run)
         return self.about(seq, event.at, told) if told is not None else None
 
@@ -109,8 +113,10 @@ def _tell(event: Event, run: Run) -> Told | None:
         case Stall(seconds=seconds, task=task, attempt=attempt):
             message = f"No task has ended for {seconds:.0f} s; the oldest is {task_label(run.pipeline, task)}"
             return Told(WHOLE, "log", message, {"stalled_seconds": seconds}, task, attempt)
-        case Skip() | Cancel() | Reopen():
+        case Skip() | Fail() | Cancel() | Reopen():
             return _of_step(event, run)
+        case Bind() | FilesSeen() | Clear() | Cleared():
+            return _of_inputs(event, run)
         case Requested(request=request):
             return _of_request(request, event.at, run)
         case Answer(accepted=False, message=message):
@@ -143,8 +149,30 @@ def _of_run(event: Event) -> Told | None:
             return None
 
 
-def _of_step(event: Skip | Cancel | Reopen, run: Run) -> Told:
-    task = TaskKey(event.run, event.step, event.cell) if event.cell is not None else None
+def _of_inputs(event: Bind | FilesSeen | Clear | Cleared, run: Run) -> Told | None:
+    match event:
+        case Bind(files=files, values=values):
+            told = [f"{len(found)} {axis}" for axis, found in values.items()]
+            told += [f"{len(inputs(files))} files"] if files is not None and not values else []
+            paths = [near(run, file.path) for file in inputs(files)]
+            return Told(event.step, "log", f"Takes {', '.join(told)}", {"files": paths})
+        case FilesSeen(told=None):
+            return None
+        case FilesSeen(told=signal) if signal is not None:
+            text = f"{signal.phase}: {signal.text}" if signal.text else signal.phase
+            data = {"phase": signal.phase, "unsettled": event.unsettled}
+            return Told(event.step, "metric", f"Its writer told {text}", data)
+        case Cleared(error=error, note=note):
+            path = near(run, event.path)
+            message = f"Could not be put away: {path}: {error}" if error else f"Put away: {path}: {note}"
+            return Told(event.step, "log", message, {"file": path, "note": note, "error": error})
+        case _:
+            return None
+
+
+def _of_step(event: Skip | Fail | Cancel | Reopen, run: Run) -> Told:
+    cell = None if isinstance(event, Fail) else event.cell
+    task = TaskKey(event.run, event.step, cell) if cell is not None else None
     what = task_label(run.pipeline, task) if task is not None else event.step
     data: dict[str, Any] = {"reason": event.reason}
     match event:
@@ -152,11 +180,14 @@ def _of_step(event: Skip | Cancel | Reopen, run: Run) -> Told:
             word, state = "Skipped", "skipped"
             if count > 1:
                 what, data = f"{what} and {count - 1:,} more", {**data, "tasks": count}
+        case Fail():
+            word, state = "Failed without a try", "failed"
         case Cancel():
             word, state = "Cancelled before it began", "cancelled"
         case Reopen():
             word, state = "Opened again", "waiting"
-    return Told(event.step, "log", f"{word}: {what}: {event.reason}", {**data, "state": state}, task)
+    kind: Kind = "failure" if isinstance(event, Fail) else "log"
+    return Told(event.step, kind, f"{word}: {what}: {event.reason}", {**data, "state": state}, task)
 
 
 def _of_request(request: Request, at: datetime, run: Run) -> Told | None:

@@ -29,6 +29,7 @@ from openbell.engine.space import FLOOR, SpaceWatch
 from openbell.engine.workspace import Workspace
 from openbell.errors import ProjectError
 from openbell.executors.protocol import Executor
+from openbell.sensors.protocol import Sensor
 from openbell.store.protocol import Store
 
 _FOLLOW = 0.2  # seconds between a follower's looks at the store, at least
@@ -84,6 +85,7 @@ class Conductor:
     clock: Clock
     executors: Callable[[Doorbell], Mapping[str, Executor]]
     view: View
+    sensor: Callable[[], Sensor] = field(kw_only=True)
     pools: Mapping[str, float] = field(default_factory=dict)
     patient: bool = True
     """Stay until the run has ended; otherwise until the request is answered and nothing of it is stopping."""
@@ -186,12 +188,14 @@ class _Leading:
         doorbell = Doorbell(conductor.workspace.socket)
         executors = conductor.executors(doorbell)
         recorders = Recorders(conductor.workspace, conductor.store, conductor.clock)
+        sensor = conductor.sensor()
         self._engine = engine = Engine(
             conductor.store,
             executors,
             conductor.clock,
             pools=conductor.pools,
             space=SpaceWatch(conductor.workspace.folder, FLOOR),
+            sensor=sensor,
             observers=[recorders, self],
             wanted=asker_lives,
         )
@@ -205,6 +209,7 @@ class _Leading:
             await engine.run(self._over)
         finally:
             heeding.cancel()
+            sensor.close()
             for executor in executors.values():
                 executor.close()
             doorbell.close()

@@ -28,6 +28,7 @@ from openbell.engine.space import FLOOR, SpaceWatch
 from openbell.engine.workspace import Workspace
 from openbell.errors import AlreadyRunning, ProjectError
 from openbell.executors.protocol import Executor
+from openbell.sensors.protocol import Sensor
 from openbell.store.protocol import Store
 
 _WAIT = 0.2  # seconds between two tries to take the lead from a `run`
@@ -64,6 +65,7 @@ class Daemon:
     store: Store
     clock: Clock
     executors: Callable[[Doorbell], Mapping[str, Executor]]
+    sensor: Callable[[], Sensor]
     planning: Planning
     witness: Witness
     pools: Mapping[str, float] = field(default_factory=dict)
@@ -99,6 +101,7 @@ class Daemon:
         doorbell = Doorbell(self.workspace.socket)
         executors = self.executors(doorbell)
         recorders = Recorders(self.workspace, self.store, self.clock)
+        sensor = self.sensor()
         self.planning.executors = list(executors)
         self.witness.reloaded(self.planning.reload())
         engine = self._engine = Engine(
@@ -107,6 +110,7 @@ class Daemon:
             self.clock,
             pools=self.pools,
             space=SpaceWatch(self.workspace.folder, FLOOR),
+            sensor=sensor,
             observers=[recorders, self.witness],
             wanted=asker_lives,
             planner=self.planning,
@@ -122,6 +126,7 @@ class Daemon:
             self.witness.leads(engine.state)
             await engine.run(lambda state: self._over(lead, state))
         finally:
+            sensor.close()
             for executor in executors.values():
                 executor.close()
             doorbell.close()

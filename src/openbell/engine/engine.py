@@ -31,6 +31,7 @@ from openbell.core.events import (
 )
 from openbell.core.evolve import evolve, is_news, judged
 from openbell.core.following import awaited, remember
+from openbell.core.inputs import Clear
 from openbell.core.model import AttemptKey, TaskKey, run_name
 from openbell.core.naps import Naps
 from openbell.core.occasions import request_id, unwatched
@@ -39,10 +40,12 @@ from openbell.core.state import Limits, Schedule, State
 from openbell.core.states import RunState, StopReason
 from openbell.engine.briefing import brief, inherited
 from openbell.engine.inbox import Inbox
+from openbell.engine.intakes import Intakes
 from openbell.engine.points import point
 from openbell.engine.space import SpaceWatch
 from openbell.errors import Fenced, OpenbellError, StoreError
 from openbell.executors.protocol import Executor, Orphan
+from openbell.sensors.protocol import Sensor
 from openbell.store.protocol import Store
 
 _LONGEST_SLEEP = 60.0  # seconds; a clock that jumps is noticed after that at the latest
@@ -94,6 +97,7 @@ class Engine:
         *,
         pools: Mapping[str, float] | None = None,
         space: SpaceWatch | None = None,
+        sensor: Sensor | None = None,
         observers: Sequence[Observer] = (),
         wanted: Callable[[str], bool] = lambda _: True,
         planner: Planner | None = None,
@@ -104,6 +108,7 @@ class Engine:
         self._executors = executors
         self._clock = clock
         self._space = space
+        self._intakes = Intakes(sensor, store)
         self._observers = observers
         self.naps = Naps()
         self._wanted = wanted
@@ -134,6 +139,7 @@ class Engine:
             executor.adopt(orphans.pop(name, []))
         for name, lost in orphans.items():
             self._unknown(name, lost)
+        self._intakes.open(self.inbox.put)
         for fire in list(self.state.fired.values()) if self._planner else ():
             self._plan(fire)
 
@@ -177,7 +183,7 @@ class Engine:
 
     def turn(self) -> float:
         """Carry everything that has arrived through the core. Returns how many seconds to wait for news."""
-        facts: list[Fact] = list(self.inbox.drain())
+        facts = [self._intakes.sift(fact, self.state) for fact in self.inbox.drain()]
         if self._space and (change := self._space.check(self._clock.now())):
             facts.append(change)
         self._absorb(facts)
@@ -190,6 +196,7 @@ class Engine:
                     self._decline(request_id, request)
                 wake_at = self._act()
         self._forget()
+        self._intakes.attend(self.state, self._clock.now())
         longest = min(_LONGEST_SLEEP, self._space.patience) if self._space else _LONGEST_SLEEP
         if wake_at is None:
             return longest
@@ -316,6 +323,9 @@ class Engine:
                 self._executor_of(action.task).stop(key, action.reason, grace)
             case Fire() if self._planner is not None:
                 self._plan(action)
+            case Clear():
+                point("before-clear")
+                self._intakes.clear(action, self._clock.now())
             case _:
                 pass
 

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from openbell.errors import ProjectError
-
-_NETWORK = ("nfs", "nfs4", "cifs", "smb3", "smbfs", "fuse.sshfs", "9p", "afs", "lustre", "ceph", "glusterfs")
+from openbell.mounts import REMOTE, filesystem
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,24 +58,8 @@ class Workspace:
                 f"cannot write to {self.folder}: {error.strerror}",
                 hint="openbell keeps its state beside the project file: use a folder that you may write to",
             ) from error
-        if (kind := _filesystem(self.folder)) in _NETWORK:
+        if (kind := filesystem(self.folder)) in REMOTE:
             raise ProjectError(
                 f"{self.folder} lies on a network file system ({kind}), where locks cannot be trusted",
                 hint="move the project to a local disk, or set `state:` in openbell.yaml to a local folder",
             )
-
-
-def _filesystem(folder: Path) -> str:
-    """The type of the file system that holds the folder; empty where that cannot be told."""
-    try:
-        mounts = Path("/proc/self/mounts").read_text().splitlines()
-    except OSError:
-        return ""
-    best = ("", "")
-    target = str(folder.resolve())
-    for line in mounts:
-        _, point, kind, *_ = line.split(" ")
-        point = point.encode().decode("unicode_escape")
-        if (target == point or target.startswith(point.rstrip("/") + "/")) and len(point) >= len(best[0]):
-            best = (point, kind)
-    return best[1]

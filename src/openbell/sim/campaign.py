@@ -20,8 +20,9 @@ from openbell.core.requests import (
 from openbell.engine.engine import Engine
 from openbell.engine.points import set_hook
 from openbell.errors import StoreError
-from openbell.sim import laws
+from openbell.sim import consumption, laws
 from openbell.sim.faults import Crash, FlakyStore, crasher
+from openbell.sim.files import SimSensor
 from openbell.sim.scenario import MEMORY, START, Scenario, scenario
 from openbell.sim.world import Broken, SimExecutor, World
 
@@ -48,6 +49,7 @@ class Simulation:
         self.world = World(rng, given or scenario(rng))
         self.store = FlakyStore(self.world)
         self.executor = SimExecutor(self.world)
+        self.sensor = SimSensor(self.world)
         self.watch = laws.Watch(self.world)
         self.timeliness = laws.Timeliness(self.world)
         self.asked: list[str] = []
@@ -83,6 +85,7 @@ class Simulation:
         laws.replays(self.store, self.engine.state.limits)
         laws.finished(self.store, self.world)
         laws.truthful(self.store, self.world)
+        consumption.once(self.store, self.sensor, self.engine.state.limits)
         return Trial(self.seed, turns, self.crashes, self.world.scenario.pipeline.size)
 
     def _step(self) -> None:
@@ -156,7 +159,14 @@ class Simulation:
     def _engine(self) -> Engine:
         executors = {"sim": self.executor}
         pools = {"memory": MEMORY}
-        return Engine(self.store, executors, self.world.clock, pools=pools, observers=[self.watch])
+        return Engine(
+            self.store,
+            executors,
+            self.world.clock,
+            pools=pools,
+            sensor=self.sensor,
+            observers=[self.watch, consumption.Early(self.world)],
+        )
 
     def _lead(self) -> None:
         while True:
@@ -175,6 +185,7 @@ class Simulation:
         """The engine is gone with all it had not recorded; a new one comes after a while."""
         self.crashes += 1
         self.executor.close()
+        self.sensor.close()
         self.timeliness.restart()
         self.world.advance(self.world.now + timedelta(seconds=self.world.rng.uniform(0, 60)))
         self.engine = self._engine()

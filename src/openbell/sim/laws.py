@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from openbell.core.decide import decide
 from openbell.core.events import Event, Exited, Led, Lost, Refused, Reopen, Requested, Start, Stop
 from openbell.core.evolve import evolve
+from openbell.core.inputs import Fail
 from openbell.core.model import AttemptKey, Late, NeedMode, Pipeline, Step, TaskKey
 from openbell.core.naps import Naps
 from openbell.core.requests import CancelTasks
@@ -116,6 +117,8 @@ def _in_time(step: Step, at: datetime, *, begun: bool) -> bool:
 def predecessors(pipeline: Pipeline, task: TaskKey) -> Iterator[TaskKey]:
     """The cells that a task has to wait for, by their coordinates."""
     step = pipeline.step(task.step)
+    if step.matrix.open:
+        return
     own = step.matrix.coordinates(task.cell)
     for need in step.needs:
         if need.mode is NeedMode.SAME:
@@ -156,6 +159,7 @@ def unhindered(state: State, world: World) -> None:
             first = all(group.step.priority <= other for other in urgent)
             if (
                 first
+                and not group.unbound
                 and next(group.ready(now), None) is not None
                 and _has_room(record, group.step, live, world)
             ):
@@ -196,12 +200,14 @@ def replays(store: Store, limits: Limits) -> None:
     spent: Counter[TaskKey] = Counter()
     forgiven: Counter[str] = Counter()
     doomed: set[TaskKey] = set()
+    untried: set[TaskKey] = set()
     for _, event in store.journal(limit=10**9):
         _count(spent, forgiven, event, folded)
         _doom(doomed, event, folded)
+        _give_up(untried, event, folded)
         evolve(folded, event)
     for run_id, record in folded.runs.items():
-        _exhausted(record, spent)
+        _exhausted(record, spent, untried)
         kept = store.run(run_id)
         if kept is None or snapshot(kept) != snapshot(record):
             raise Broken(f"the journal of {run_id} does not fold to its rows")
@@ -229,12 +235,27 @@ def _doom(doomed: set[TaskKey], event: Event, before: State) -> None:
             doomed.difference_update(touched)
 
 
-def _exhausted(record: RunRecord, spent: Counter[TaskKey]) -> None:
+def _give_up(untried: set[TaskKey], event: Event, before: State) -> None:
+    """Tasks that failed without a try, for want of an input: only such as were waiting for it."""
+    match event:
+        case Fail(run=run, step=step):
+            group = before.runs[run].groups[step]
+            if group.intake is None or not group.unbound:
+                raise Broken(f"{run}/{step} was failed, and it was not waiting for files")
+            untried.update(TaskKey(run, step, cell) for cell in range(group.size))
+        case Reopen(run=run, step=step, cell=cell):
+            again = [t for t in untried if t[:2] == (run, step) and cell in (None, t.cell)]
+            untried.difference_update(again)
+
+
+def _exhausted(record: RunRecord, spent: Counter[TaskKey], untried: set[TaskKey]) -> None:
     """A task fails for good only when its policy allows no other try."""
     for name, group in record.groups.items():
         policy = group.step.retry
         for cell, kind in group.kinds.items():
             tried = spent[TaskKey(record.id, name, cell)]
+            if TaskKey(record.id, name, cell) in untried:
+                continue
             if tried < policy.attempts and kind in policy.on:
                 raise Broken(
                     f"{record.id}/{name}/{cell} was given up after {tried} of {policy.attempts} tries"
@@ -373,4 +394,5 @@ def _hindered(record: RunRecord, task: TaskKey) -> bool:
     states = [record.groups[other.step].state(other.cell) for other in predecessors(pipeline, task)]
     wholes = (need for need in step.needs if need.mode is not NeedMode.SAME)
     lacking = not all(_met(need.mode, record, pipeline.step(need.step)) for need in wholes)
-    return lacking or any(state is not TaskState.SUCCEEDED for state in states) or step.late is Late.SKIP
+    own = step.late is Late.SKIP or step.files is not None or step.stop_at is not None
+    return lacking or own or any(state is not TaskState.SUCCEEDED for state in states)

@@ -9,14 +9,15 @@ from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
-from openbell.core import answers, decide, evolve, gates, holds, needs, resources, retry
+from openbell.core import answers, decide, evolve, gates, holds, intake, needs, resources, retry
 from openbell.core.events import Event, Lost, Skip, Stop
 from openbell.core.model import NeedMode, Step, TaskKey
 from openbell.core.resources import Usage
 from openbell.core.retry import Verdict
-from openbell.core.state import HELD, Group, Live, RunRecord, State
+from openbell.core.state import HELD, Group, Limits, Live, RunRecord, State
 from openbell.core.states import StopReason, TaskState, Verb
 from openbell.engine.engine import Engine
+from openbell.engine.intakes import Intakes
 from openbell.errors import StoreError
 from openbell.executors.protocol import Orphan
 from openbell.sim.faults import FlakyStore
@@ -201,6 +202,27 @@ def _never_settled(record: RunRecord, group: Group, cell: int) -> None:
 _original_settle = holds.settle
 
 
+def _at_its_start(record: RunRecord, group: Group, cell: int) -> Any:
+    """Every file is used up by the first success, whoever else takes it."""
+    return group.step.files.bound or () if group.step.files else _original_consumed(record, group, cell)
+
+
+_original_consumed = intake.consumed_by
+
+
+def _no_chores(self: memory.MemoryStore, limits: Limits) -> State:
+    state = _original_load(self, limits)
+    state.chores.clear()
+    return state
+
+
+_original_load = memory.MemoryStore.load
+
+
+def _seen_again(_self: Intakes, fact: Any, _state: State) -> Any:
+    return fact
+
+
 MUTANTS: tuple[Mutant, ...] = (
     Mutant("needs are not waited for", gates, "GATES", _gates_but(gates.needs)),
     Mutant("`some` lets pass without a success", needs, "fate", _some_is_done),
@@ -239,5 +261,9 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("a cancelled step goes on", answers, "_cancel", _cancels_only_the_live),
     Mutant("a forced run waits all the same", Step, "freed", lambda step: step),
     Mutant("who has forced a run is forgotten at a restart", loader, "decode_forced", _nothing),
+    Mutant("one of several tasks uses a file up", intake, "consumed_by", _at_its_start),
+    Mutant("consumed files are taken again", Intakes, "sift", _seen_again),
+    Mutant("two runs take one file", intake, "_siblings", lambda *_: iter(())),
+    Mutant("a file that is to be put away is forgotten at a restart", memory.MemoryStore, "load", _no_chores),
     Mutant("an ended run is not closed", RunRecord, "complete", property(lambda _: False)),
 )

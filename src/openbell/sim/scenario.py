@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from random import Random
 
+from openbell.core.inputs import Absent, Consume, Files
 from openbell.core.matrix import Axis, Matrix
 from openbell.core.model import (
     Command,
@@ -105,15 +106,29 @@ def _step(rng: Random, name: str, before: list[str]) -> Step:
         step = replace(step, openings=(Opening(start, end),), late=rng.choice(list(Late)))
     if rng.random() < 0.07:
         step = replace(step, stop_at=START + timedelta(seconds=rng.choice((20, 60, 150))))
-    return step
+    return _taking(rng, step) if rng.random() < 0.2 else step
+
+
+def _taking(rng: Random, step: Step) -> Step:
+    """The step with files that it takes in, all of them or one for each cell."""
+    files = Files(
+        (f"/in/{step.name}/*",),
+        timeout=rng.choice((None, timedelta(seconds=60))),
+        absent=rng.choice((Absent.SKIP, Absent.FAIL)),
+        consume=rng.choice(list(Consume)),
+        axis=rng.choice(("", "file")),
+    )
+    if files.axis:
+        axis = Axis(files.axis, (), source="files")
+        step = replace(step, matrix=replace(step.matrix, axes=(*step.matrix.axes[:1], axis)))
+    return replace(step, files=files)
 
 
 def _linked(rng: Random, steps: list[Step]) -> tuple[Step, ...]:
     """Some steps need others cell by cell, and some go along an axis in order."""
     made: dict[str, Step] = {}
     for step in steps:
-        if step.needs and rng.random() < 0.3:
-            need = rng.choice(step.needs)
+        if step.needs and rng.random() < 0.3 and not made[(need := rng.choice(step.needs)).step].matrix.open:
             there = made[need.step].matrix.axes
             shared = [replace(axis, values=axis.values[: rng.randint(1, len(axis.values))]) for axis in there]
             names = {axis.name for axis in there}

@@ -34,6 +34,12 @@ def build(
     record.forgiven = run["forgiven"]
     state = RunState(run["state"])
     record.outcome = state if state.final else None
+    for row in groups:
+        group = record.groups[row["step"]]
+        if group.intake is not None:
+            group.intake.since = row["since"]
+        if row["rest"] == TaskState.FAILED:  # cells without a row: nothing of them was ever tried
+            group.kinds = dict.fromkeys(range(group.size), FailureKind.START)
     for step_name, cell, code, tries, base, not_before, kind in tasks:
         _restore(record.groups[step_name], cell, code, tries, base, not_before, kind)
     for row in live:
@@ -97,9 +103,12 @@ def _group(group: Group) -> dict[str, Any]:
     }
     counts = {state: group.count(state) for state in TaskState}
     base = {cell: base for cell, base in group.base.items() if base}
+    intake = (group.intake.since, dict(group.intake.spent)) if group.intake else None
     return {
         "codes": bytes(group.codes),
         "doomed": sorted(group.doomed),
+        "intake": intake,
+        "results": {cell: dict(result) for cell, result in group.results.items()},
         "tries": group.tries.tolist(),
         "base": base,
         "due": dict(group.due),

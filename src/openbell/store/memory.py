@@ -10,14 +10,16 @@ from datetime import datetime
 from typing import Any
 
 from openbell.core.events import Answer, Event
+from openbell.core.inputs import InputFile
 from openbell.core.model import AttemptKey, Run, TaskKey
 from openbell.core.requests import Request
 from openbell.core.state import Limits, RunRecord, State
 from openbell.core.states import FailureKind, RunState, TaskState
 from openbell.errors import Fenced
 from openbell.store.codec import decode_fire, decode_request, encode_request
+from openbell.store.inputs import CONSUMED_KEY, chore, keys_of, recall, recall_results
 from openbell.store.loader import TaskRow, build, run_of
-from openbell.store.projection import NEWEST_WINS, Changes, Row, Sweep, project
+from openbell.store.projection import NEWEST_WINS, Changes, Relay, Row, Sweep, project
 from openbell.store.records import AttemptInfo, Lease, MissInfo, RunInfo, TaskInfo
 from openbell.store.rows import Namespace, attempt_info, run_info
 
@@ -36,6 +38,7 @@ class MemoryStore:
         self._cursors: dict[tuple[str, str], str] = {}
         self._fires: dict[str, str] = {}
         self._misses: dict[tuple[str, str, str], Row] = {}
+        self._consumed: dict[tuple[str, ...], Row] = {}
 
     def close(self) -> None:
         """Nothing to release."""
@@ -64,6 +67,9 @@ class MemoryStore:
                 state.requests[row["id"]] = (decode_request(row["request"]), row["run"])
         state.positions = dict(self._cursors)
         state.fired = {run: decode_fire(fire) for run, fire in self._fires.items()}
+        for row in self._consumed.values():
+            if row["consume"] != "keep" and row["done_at"] is None:
+                state.chores[row["run"], row["step"], row["path"]] = chore(Namespace(row))
         state.epoch = self._epoch
         return state
 
@@ -133,6 +139,18 @@ class MemoryStore:
         )
         return [entry for entry in found if run_id is None or run_id == _about(entry[1])][:limit]
 
+    def consumed(self, pipeline: str, step: str, keys: Sequence[str]) -> dict[str, str]:
+        return {
+            row["key"]: row["run"]
+            for row in self._consumed.values()
+            if (row["pipeline"], row["step"]) == (pipeline, step) and row["key"] in keys
+        }
+
+    def consumed_files(self, pipeline: str, step: str, limit: int = 20_000) -> list[InputFile]:
+        of_step = [r for r in self._consumed.values() if (r["pipeline"], r["step"]) == (pipeline, step)]
+        newest = sorted(of_step, key=lambda row: row["at"], reverse=True)[:limit]
+        return [InputFile(row["path"], row["size"], row["mtime_ns"], row["key"]) for row in newest]
+
     def last(self) -> int:
         return self._journal[-1][0] if self._journal else 0
 
@@ -157,7 +175,12 @@ class MemoryStore:
         live = [attempt for attempt in attempts if attempt["ended_at"] is None]
         elapsed = [a["elapsed"] for a in attempts if a["elapsed"] is not None]
         last_end = max((a["ended_at"] for a in attempts if a["ended_at"]), default=None)
-        return build(row, groups, tasks, live, elapsed, last_end)
+        record = build(row, groups, tasks, live, elapsed, last_end)
+        attempts.sort(key=lambda attempt: attempt["attempt"])
+        recall_results(record, ((a["step"], a["cell"], a["result"]) for a in attempts if a["ended_at"]))
+        for step, keys in keys_of(record).items():
+            recall(record, step, self.consumed(record.run.pipeline.name, step, keys))
+        return record
 
     def _apply(self, changes: Changes) -> None:
         for row in changes.requested:
@@ -181,12 +204,29 @@ class MemoryStore:
         _replace(self._fires, changes.fires)
         for row in changes.misses:
             self._misses.setdefault((row["pipeline"], row["trigger"], row["first"]), row)
+        for place, row in changes.waits.items():
+            self._groups[place]["since"] = row["since"]
+        for row in changes.consumed:
+            self._consumed.setdefault(tuple(row[name] for name in CONSUMED_KEY), dict(row))
+        for row in changes.cleared:
+            self._clear(row)
 
-    def _sweep(self, sweep: Sweep) -> None:
+    def _clear(self, cleared: Row) -> None:
+        for row in self._consumed.values():
+            if all(row[name] == cleared[f"key_{name}"] for name in ("run", "step", "path", "key")):
+                row |= {"done_at": cleared["done_at"], "note": cleared["note"]}
+
+    def _sweep(self, sweep: Sweep | Relay) -> None:
+        if isinstance(sweep, Relay):
+            place = (sweep.run, sweep.step)
+            self._tasks = {key: row for key, row in self._tasks.items() if (key.run, key.step) != place}
+            self._groups[place]["rest"] = int(TaskState.WAITING)
+            return
         reopening = sweep.to is TaskState.WAITING
         for key, row in self._tasks.items():
             if (key.run, key.step) == (sweep.run, sweep.step) and row["state"] in sweep.states:
-                row |= {"state": int(sweep.to), "not_before": None, "kind": None}
+                kind = sweep.kind.value if sweep.kind else None
+                row |= {"state": int(sweep.to), "not_before": None, "kind": kind}
                 row |= {"base": row["tries"], "finished_at": None} if reopening else {"finished_at": sweep.at}
         group = self._groups[sweep.run, sweep.step]
         if group["rest"] in sweep.states:

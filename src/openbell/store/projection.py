@@ -41,12 +41,14 @@ from openbell.core.events import (
     Unwatch,
     Watch,
 )
+from openbell.core.inputs import Bind, Cleared, Fail, FilesSeen
 from openbell.core.model import TaskKey, run_name
 from openbell.core.occasions import FIRED
 from openbell.core.retry import failure
 from openbell.core.state import State
-from openbell.core.states import TaskState
+from openbell.core.states import FailureKind, TaskState
 from openbell.store.codec import encode_pipeline, encode_request, encode_value
+from openbell.store.inputs import cleared_row, consumed_rows
 
 Row = dict[str, Any]
 
@@ -60,15 +62,24 @@ class Sweep:
     states: tuple[TaskState, ...]
     to: TaskState
     at: datetime
+    kind: FailureKind | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """The step has got other cells, all of them waiting and without rows."""
+
+    run: str
+    step: str
 
 
 @dataclass(slots=True)
 class Changes:
-    """Rows to write, in this order: opened, runs, groups, sweeps, tasks, attempts, requests."""
+    """Rows to write, in this order: opened, runs, groups, sweeps, tasks, attempts, requests, inputs."""
 
     opened: list[Row] = field(default_factory=list)
     groups: list[Row] = field(default_factory=list)
-    sweeps: list[Sweep] = field(default_factory=list)
+    sweeps: list[Sweep | Relay] = field(default_factory=list)
     runs: dict[str, Row] = field(default_factory=dict)
     tasks: dict[TaskKey, Row] = field(default_factory=dict)
     attempts: dict[tuple[TaskKey, int], Row] = field(default_factory=dict)
@@ -79,6 +90,9 @@ class Changes:
     misses: list[Row] = field(default_factory=list)
     requested: list[Row] = field(default_factory=list)
     answered: list[Row] = field(default_factory=list)
+    waits: dict[tuple[str, str], Row] = field(default_factory=dict)
+    consumed: list[Row] = field(default_factory=list)
+    cleared: list[Row] = field(default_factory=list)
 
 
 def project(events: Sequence[Event], state: State) -> Changes:
@@ -94,6 +108,8 @@ def _touch(changes: Changes, event: Event, state: State) -> None:
         case Start() | Started() | Stop() | Exited() | Refused() | Lost() | Unreachable() | Reached():
             _attempt(changes, event)
             _task(changes, event.task, state, event.at)
+            if isinstance(event, Exited):
+                changes.consumed += consumed_rows(event, state)
         case Reported():
             _attempt(changes, event)
         case Skip(cell=int(first)):
@@ -102,15 +118,22 @@ def _touch(changes: Changes, event: Event, state: State) -> None:
         case Skip():
             sweep = Sweep(event.run, event.step, (TaskState.WAITING,), TaskState.SKIPPED, event.at)
             changes.sweeps.append(sweep)
+        case Fail():
+            waiting, kind = (TaskState.WAITING,), FailureKind.START
+            changes.sweeps.append(Sweep(event.run, event.step, waiting, TaskState.FAILED, event.at, kind))
         case Cancel(cell=None):
             states = (TaskState.WAITING,)
             changes.sweeps.append(Sweep(event.run, event.step, states, TaskState.CANCELLED, event.at))
         case Reopen(cell=None):
             changes.sweeps.append(Sweep(event.run, event.step, event.states, TaskState.WAITING, event.at))
             _run(changes, event.run, state, event.at)
+            _wait(changes, event.run, event.step, state)
         case Cancel(cell=int(cell)) | Reopen(cell=int(cell)):
             _task(changes, TaskKey(event.run, event.step, cell), state, event.at)
             _run(changes, event.run, state, event.at)
+            _wait(changes, event.run, event.step, state)
+        case Bind() | FilesSeen() | Cleared():
+            _input(changes, event, state)
         case Requested():
             row = {"id": event.id, "at": event.at, "request": encode_request(event.request), "run": event.run}
             changes.requested.append(row)
@@ -171,8 +194,28 @@ def _open(changes: Changes, event: OpenRun, state: State) -> None:
         }
     )
     for step in pipeline:
-        changes.groups.append({"run": run.id, "step": step.name, "rest": 0})
+        changes.groups.append({"run": run.id, "step": step.name, "rest": 0, "since": None})
     _run(changes, run.id, state, event.at)
+
+
+def _input(changes: Changes, event: Bind | FilesSeen | Cleared, state: State) -> None:
+    match event:
+        case Bind():
+            if event.values:
+                changes.sweeps.append(Relay(event.run, event.step))
+            _run(changes, event.run, state, event.at)
+        case FilesSeen():
+            _wait(changes, event.run, event.step, state)
+        case Cleared():
+            changes.cleared.append(cleared_row(event))
+
+
+def _wait(changes: Changes, run: str, step: str, state: State) -> None:
+    """Since when a step waits for its files."""
+    record = state.runs.get(run)
+    intake = record.groups[step].intake if record else None
+    if intake is not None:
+        changes.waits[run, step] = {"key_run": run, "key_step": step, "since": intake.since}
 
 
 def _run(changes: Changes, run_id: str, state: State, at: datetime) -> None:
@@ -182,6 +225,7 @@ def _run(changes: Changes, run_id: str, state: State, at: datetime) -> None:
         changes.runs[run_id] = {
             "key": run_id,
             "title": pipeline.title,
+            "size": pipeline.size,
             "definition": encode_pipeline(pipeline),
             "state": record.state.value,
             "paused": record.paused,

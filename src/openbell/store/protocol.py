@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from openbell.core.events import Answer, Event
+from openbell.core.inputs import InputFile
 from openbell.core.model import Run
 from openbell.core.requests import Request
 from openbell.core.state import Limits, RunRecord, State
@@ -89,6 +90,14 @@ class Store(Protocol):
         self, after: int = 0, run_id: str | None = None, limit: int = 1000, kinds: Sequence[str] = ()
     ) -> list[tuple[int, Event]]:
         """Journal entries with a number above `after`, in order. `kinds`: names of events, all for none."""
+        ...
+
+    def consumed(self, pipeline: str, step: str, keys: Sequence[str]) -> dict[str, str]:
+        """Which of these files (by the keys of their contents) a step has consumed: key -> run."""
+        ...
+
+    def consumed_files(self, pipeline: str, step: str, limit: int = 20_000) -> list[InputFile]:
+        """The files that a step has consumed, the newest first."""
         ...
 
     def last(self) -> int:

@@ -9,12 +9,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from openbell.core.events import Answer, Event
+from openbell.core.inputs import InputFile
+from openbell.core.intake import unbound
 from openbell.core.model import Run, TaskKey
 from openbell.core.requests import Request
 from openbell.core.state import Limits, RunRecord, State
@@ -23,6 +26,7 @@ from openbell.errors import Fenced, StoreError
 from openbell.store import tables
 from openbell.store.codec import decode_event, decode_fire, decode_pipeline, decode_request, encode_request
 from openbell.store.database import READING, cause, connect, is_locked, migrate, unusable
+from openbell.store.inputs import chore, keys_of, recall, recall_results
 from openbell.store.loader import build, run_of
 from openbell.store.projection import project
 from openbell.store.records import AttemptInfo, Lease, MissInfo, RunInfo, TaskInfo
@@ -34,6 +38,8 @@ from openbell.store.statements import (
     LAST_END,
     LIVE,
     NEWEST_FIRST,
+    NOT_PUT_AWAY,
+    RESULTS,
     TASKS,
     UPSERT_LEASE,
     apply,
@@ -41,6 +47,7 @@ from openbell.store.statements import (
 )
 
 _AT_ONCE = 5_000  # rows
+_MOST_KEYS = 500
 _PATIENCE = 30.0  # seconds that a locked database is waited for
 
 
@@ -99,6 +106,8 @@ class SqlStore:
             state.positions[row.pipeline, row.trigger] = row.position
         for row in self._read(sa.select(tables.fires)):
             state.fired[row.run] = decode_fire(row.fire)
+        for row in self._read(NOT_PUT_AWAY):
+            state.chores[row.run, row.step, row.path] = chore(row)
         state.epoch = self.epoch()
         return state
 
@@ -192,6 +201,21 @@ class SqlStore:
         rows = self._read(chosen.order_by(tables.journal.c.seq).limit(limit))
         return [(row.seq, self._event(row)) for row in rows]
 
+    def consumed(self, pipeline: str, step: str, keys: Sequence[str]) -> dict[str, str]:
+        table = tables.consumed
+        of_step = (table.c.pipeline == pipeline) & (table.c.step == step)
+        found: dict[str, str] = {}
+        for first in range(0, len(keys), _MOST_KEYS):
+            some = table.c.key.in_(keys[first : first + _MOST_KEYS])
+            found |= {row.key: row.run for row in self._read(sa.select(table).where(of_step, some))}
+        return found
+
+    def consumed_files(self, pipeline: str, step: str, limit: int = 20_000) -> list[InputFile]:
+        table = tables.consumed
+        of_step = (table.c.pipeline == pipeline) & (table.c.step == step)
+        chosen = sa.select(table).where(of_step).order_by(table.c.at.desc()).limit(limit)
+        return [InputFile(row.path, row.size, row.mtime_ns, row.key) for row in self._read(chosen)]
+
     def last(self) -> int:
         with self._snapshot() as connection:
             return self._last(connection)
@@ -251,13 +275,21 @@ class SqlStore:
             elapsed = connection.execute(ELAPSED, by_run).scalars().all()
             last_end = connection.execute(LAST_END, by_run).scalar()
             tasks = connection.execute(TASKS, by_run)
-            return build(row._mapping, groups, tasks, live, elapsed, last_end)
+            record = build(row._mapping, groups, tasks, live, elapsed, last_end)
+            if record.listed:
+                recall_results(
+                    record, ((r.step, r.cell, r.result) for r in connection.execute(RESULTS, by_run))
+                )
+        for step, keys in keys_of(record).items():
+            recall(record, step, self.consumed(record.run.pipeline.name, step, keys))
+        return record
 
     def _event(self, row: Any) -> Event:
         apart: Any = None
         match row.kind:
             case "OpenRun":
-                apart = self.definition(row.run)
+                run = self.definition(row.run)
+                apart = replace(run, pipeline=unbound(run.pipeline)) if run else None
             case "Amend":
                 chosen = sa.select(tables.runs.c.definition).where(tables.runs.c.id == row.run)
                 apart = decode_pipeline(self._read(chosen)[0].definition)

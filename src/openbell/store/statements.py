@@ -10,7 +10,7 @@ from sqlalchemy.dialects import sqlite
 
 from openbell.core.states import RunState, TaskState
 from openbell.store import tables
-from openbell.store.projection import NEWEST_WINS, Changes, Sweep
+from openbell.store.projection import NEWEST_WINS, Changes, Relay, Sweep
 
 
 def insert(table: sa.Table) -> sqlite.Insert:
@@ -71,11 +71,37 @@ LAST_END = sa.select(sa.func.max(tables.attempts.c.ended_at)).where(tables.attem
 _UPSERT_TASK = _upsert(tables.tasks, "run", "step", "cell")
 _ATTEMPT_KEY = ("run", "step", "cell", "attempt")
 _MERGE_ATTEMPT = _merge(tables.attempts, *_ATTEMPT_KEY)
-_CHANGING = ("title", "definition", "state", "paused", "forgiven", "forced", "closed_at")
+_CHANGING = ("title", "size", "definition", "state", "paused", "forgiven", "forced", "closed_at")
 _UPDATE_RUN = (
     sa.update(tables.runs)
     .where(tables.runs.c.id == sa.bindparam("key"))
     .values({name: sa.bindparam(name) for name in _CHANGING})
+)
+_UPDATE_GROUP = (
+    sa.update(tables.groups)
+    .where(tables.groups.c.run == sa.bindparam("key_run"), tables.groups.c.step == sa.bindparam("key_step"))
+    .values(since=sa.bindparam("since"))
+)
+_CONSUME = insert(tables.consumed).on_conflict_do_nothing()
+_CLEARED = (
+    sa.update(tables.consumed)
+    .where(
+        tables.consumed.c.run == sa.bindparam("key_run"),
+        tables.consumed.c.step == sa.bindparam("key_step"),
+        tables.consumed.c.path == sa.bindparam("key_path"),
+        tables.consumed.c.key == sa.bindparam("key_key"),
+    )
+    .values(done_at=sa.bindparam("done_at"), note=sa.bindparam("note"))
+)
+RESULTS = (
+    sa.select(tables.attempts.c.step, tables.attempts.c.cell, tables.attempts.c.result)
+    .where(tables.attempts.c.run == _by_run, tables.attempts.c.ended_at.is_not(None))
+    .order_by(tables.attempts.c.attempt)
+)
+"""In the order of the attempts, so that the last one of a task counts."""
+
+NOT_PUT_AWAY = sa.select(tables.consumed).where(
+    tables.consumed.c.done_at.is_(None), tables.consumed.c.consume != "keep"
 )
 _TAKEN = (
     sa.update(tables.requests)
@@ -96,11 +122,22 @@ def apply(connection: sa.Connection, changes: Changes) -> None:
         connection.execute(insert(tables.requests).on_conflict_do_nothing(), rows)
         connection.execute(_TAKEN, [{"key": row["id"], "run": row["run"]} for row in changes.requested])
     if changes.opened:
-        blank = {"title": "", "definition": "", "state": RunState.ACTIVE.value, "paused": "", "forgiven": 0}
+        blank = {
+            "title": "",
+            "size": 0,
+            "definition": "",
+            "state": RunState.ACTIVE.value,
+            "paused": "",
+            "forgiven": 0,
+        }
         connection.execute(tables.runs.insert(), [{**row, **blank} for row in changes.opened])
         connection.execute(tables.groups.insert(), changes.groups)
     for sweep in changes.sweeps:
-        _sweep(connection, sweep)
+        match sweep:
+            case Relay():
+                _relay(connection, sweep)
+            case _:
+                _sweep(connection, sweep)
     attempts = list(changes.attempts.values())
     ongoing = [
         {f"key_{name}" if name in _ATTEMPT_KEY else name: value for name, value in row.items()}
@@ -113,6 +150,9 @@ def apply(connection: sa.Connection, changes: Changes) -> None:
         (tables.attempts.insert(), [row for row in attempts if row["decided_at"]]),
         (_MERGE_ATTEMPT, ongoing),
         (_ANSWERED, changes.answered),
+        (_UPDATE_GROUP, list(changes.waits.values())),
+        (_CONSUME, changes.consumed),
+        (_CLEARED, changes.cleared),
     )
     for statement, batch in written:
         if batch:
@@ -136,6 +176,14 @@ def _occasions(connection: sa.Connection, changes: Changes) -> None:
         connection.execute(insert(tables.misses).on_conflict_do_nothing(), changes.misses)
 
 
+def _relay(connection: sa.Connection, relay: Relay) -> None:
+    """Forget the rows of a step whose cells are others from now on."""
+    groups, tasks = tables.groups, tables.tasks
+    connection.execute(sa.delete(tasks).where(tasks.c.run == relay.run, tasks.c.step == relay.step))
+    of_step = (groups.c.run == relay.run) & (groups.c.step == relay.step)
+    connection.execute(sa.update(groups).where(of_step).values(rest=int(TaskState.WAITING)))
+
+
 def _sweep(connection: sa.Connection, sweep: Sweep) -> None:
     """Move all tasks of a step that are in one of the states, and the cells that have no row yet."""
     states = [int(state) for state in sweep.states]
@@ -147,7 +195,7 @@ def _sweep(connection: sa.Connection, sweep: Sweep) -> None:
         .values(
             state=int(sweep.to),
             not_before=None,
-            kind=None,
+            kind=sweep.kind.value if sweep.kind else None,
             base=tables.tasks.c.tries if reopening else tables.tasks.c.base,
             finished_at=None if reopening else sweep.at,
         )

@@ -88,6 +88,7 @@ groups = sa.Table(
     sa.Column("run", sa.Text, sa.ForeignKey("runs.id"), primary_key=True),
     sa.Column("step", sa.Text, primary_key=True),
     sa.Column("rest", sa.Integer, nullable=False),
+    sa.Column("since", Instant),
 )
 
 tasks = sa.Table(
@@ -130,6 +131,25 @@ attempts = sa.Table(
     sa.Column("exit", sa.Text),
     sa.Column("result", sa.Text),
     sa.Index("live_attempts", "run", sqlite_where=sa.text("ended_at IS NULL")),
+    sqlite_with_rowid=False,
+)
+
+consumed = sa.Table(
+    "consumed",
+    metadata,
+    sa.Column("pipeline", sa.Text, primary_key=True),
+    sa.Column("step", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("path", sa.Text, primary_key=True),
+    sa.Column("size", sa.Integer, nullable=False),
+    sa.Column("mtime_ns", sa.Integer, nullable=False),
+    sa.Column("run", sa.Text, nullable=False),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("consume", sa.Text, nullable=False),
+    sa.Column("folder", sa.Text, nullable=False),
+    sa.Column("done_at", Instant),
+    sa.Column("note", sa.Text, nullable=False),
+    sa.Index("consumed_not_put_away", "consume", sqlite_where=sa.text("done_at IS NULL")),
     sqlite_with_rowid=False,
 )
 

@@ -1,0 +1,34 @@
+"""How an attempt ended, as its supervisor saw it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from openbell.core.states import StopReason
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """How an attempt ended, as its supervisor saw it. The exit status is the only truth."""
+
+    code: int | None
+    """Exit status; None when it died by a signal or never ran."""
+    signal: str = ""
+    elapsed: float = 0.0
+    """Seconds by a monotonic clock."""
+    started: bool = True
+    """False: the program never ran (no such file, not executable)."""
+    stopped: StopReason | None = None
+    """The stop that it was asked to end by. None when it had ended before the stop reached it."""
+    error: str = ""
+    """One line: the last exception, the signal, what the system said."""
+    traceback: str = ""
+    """The last traceback of its log, where there is one."""
+    peak_rss: int = 0
+    """Bytes, of the largest process of the tree that was waited for."""
+    cpu: float = 0.0
+    """User and system seconds."""
+    stragglers: int = 0
+    """Processes that it left behind and that were killed."""
+    log_bytes: int = 0
+    log_dropped: int = 0

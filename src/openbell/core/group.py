@@ -1,0 +1,248 @@
+"""The tasks of one step of one run: a byte of state for each, and the few that live or wait for a time.
+
+Written by `evolve`, and by the store's loader at recovery; read by everybody else.
+"""
+
+from __future__ import annotations
+
+import heapq
+from array import array
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from openbell.core.inputs import Intake
+from openbell.core.links import Link
+from openbell.core.model import Step
+from openbell.core.states import FailureKind, StopReason, TaskState
+
+DELAYED = 8
+"""Byte of a cell that waits for its `not_before`. To everybody else it is WAITING."""
+
+HELD = 9
+"""Byte of a cell that waits for another cell. To everybody else it is WAITING."""
+
+_COUNTS = 10
+_WAITING = bytes([TaskState.WAITING])
+_STATES = bytes(code if code < DELAYED else TaskState.WAITING for code in range(256))
+_HOLDING = bytes(HELD if code in (TaskState.WAITING, DELAYED) else code for code in range(256))
+
+
+@dataclass(slots=True)
+class Live:
+    """An attempt that holds a slot."""
+
+    attempt: int
+    state: TaskState
+    since: datetime
+    """When its start was decided."""
+    started: datetime | None = None
+    handle: str = ""
+    stop: StopReason | None = None
+    unreachable_since: datetime | None = None
+    heard: int = 0
+    """How far its worker's reports have been recorded."""
+
+
+class Group:
+    """The tasks of one step of one run."""
+
+    __slots__ = (
+        "base",
+        "codes",
+        "counts",
+        "cursor",
+        "delayed",
+        "doomed",
+        "due",
+        "followers",
+        "intake",
+        "kinds",
+        "links",
+        "live",
+        "results",
+        "step",
+        "tries",
+    )
+
+    def __init__(self, step: Step, rest: TaskState = TaskState.WAITING) -> None:
+        self.intake = Intake() if step.files else None
+        self.results: dict[int, Mapping[str, Any]] = {}
+        """What successful cells have reported, where an axis of another step is made from it."""
+        self._lay(step, rest)
+
+    def _lay(self, step: Step, rest: TaskState) -> None:
+        size = len(step.matrix)
+        self.step = step
+        self.codes = bytearray([rest]) * size
+        self.tries = array("I", bytes(4 * size))
+        self.counts = [0] * _COUNTS
+        self.counts[rest] = size
+        self.cursor = 0
+        self.base: dict[int, int] = {}
+        """Attempts that do not count against the bound: earlier generations, never-begun ones."""
+        self.due: dict[int, datetime] = {}
+        self.delayed: list[tuple[datetime, int]] = []
+        """Heap over `due`; entries that `due` no longer holds are stale and passed over."""
+        self.live: dict[int, Live] = {}
+        self.kinds: dict[int, FailureKind] = {}
+        self.links: list[Link] = []
+        """How its cells wait for others."""
+        self.followers: list[tuple[Link, Group]] = []
+        """The groups whose cells wait for cells of this one."""
+        self.doomed: dict[int, None] = {}
+        """Waiting cells, in the order in which this was found, whose other cell ended without success."""
+
+    @property
+    def size(self) -> int:
+        return len(self.codes)
+
+    @property
+    def unbound(self) -> bool:
+        """Its files or the values of one of its axes are not known yet: nothing of it can start."""
+        files = self.step.files
+        return self.step.matrix.open or (files is not None and files.bound is None)
+
+    def bind(self, step: Step) -> None:
+        """Take over a definition with bound files and axes. Cells of another matrix begin anew."""
+        if step.matrix != self.step.matrix:
+            self._lay(step, TaskState.WAITING)
+        self.step = step
+
+    @property
+    def waiting(self) -> int:
+        return self.counts[TaskState.WAITING] + self.counts[DELAYED] + self.counts[HELD]
+
+    def count(self, state: TaskState) -> int:
+        """Number of tasks in this state."""
+        return self.waiting if state is TaskState.WAITING else self.counts[state]
+
+    @property
+    def closed(self) -> bool:
+        """Every task is final."""
+        return not self.waiting and not self.live
+
+    @property
+    def begun(self) -> bool:
+        """Something of it has been tried. Looks at every task: not for the common path."""
+        return max(self.tries, default=0) > 0
+
+    def state(self, cell: int) -> TaskState:
+        code = self.codes[cell]
+        return TaskState(code) if code < DELAYED else TaskState.WAITING
+
+    def states(self) -> bytes:
+        """The states of all cells, one byte each."""
+        return bytes(self.codes.translate(_STATES))
+
+    def spent(self, cell: int) -> int:
+        """Attempts of this generation that count."""
+        return self.tries[cell] - self.base.get(cell, 0)
+
+    def next_due(self) -> datetime | None:
+        """When the first delayed task may run. (`put` keeps the head of the heap valid.)"""
+        return self.delayed[0][0] if self.delayed else None
+
+    def ready(self, now: datetime) -> Iterator[int]:
+        """Waiting cells that may start, retries first, then in matrix order. Reads only."""
+        yield from self._ripe(now)
+        if not self.counts[TaskState.WAITING]:
+            return
+        cell = self.codes.find(_WAITING, self.cursor)
+        while cell >= 0:
+            yield cell
+            cell = self.codes.find(_WAITING, cell + 1)
+
+    def _ripe(self, now: datetime) -> Iterator[int]:
+        """Delayed cells whose time has come, in order: k of them cost O(k log k), whatever waits behind."""
+        seen: set[int] = set()
+        frontier = [(self.delayed[0], 0)] if self.delayed else []
+        while frontier:
+            (when, cell), position = heapq.heappop(frontier)
+            if when > now:
+                return
+            if self._delays(cell, when) and cell not in seen:
+                seen.add(cell)
+                yield cell
+            for child in (2 * position + 1, 2 * position + 2):
+                if child < len(self.delayed):
+                    heapq.heappush(frontier, (self.delayed[child], child))
+
+    # ── written by evolve and by the store's loader ──────────────────────────────────────────
+
+    def put(self, cell: int, state: TaskState, not_before: datetime | None = None) -> None:
+        """Set one cell. `not_before` delays a waiting one."""
+        code = DELAYED if not_before is not None else int(state)
+        self.due.pop(cell, None)
+        self.doomed.pop(cell, None)
+        if not_before is not None:
+            self.due[cell] = not_before
+        self._set(cell, code)
+        if code == TaskState.WAITING:
+            self.cursor = min(self.cursor, cell)
+        elif code == TaskState.STARTING:
+            self._advance()
+        if state is not TaskState.FAILED:
+            self.kinds.pop(cell, None)
+
+    def hold(self, cell: int) -> None:
+        """A waiting cell waits for another one."""
+        self._set(cell, HELD)
+
+    def hold_all(self) -> None:
+        """Every waiting cell waits for another one."""
+        self.codes = self.codes.translate(_HOLDING)
+        self.counts[HELD] = self.waiting
+        self.counts[TaskState.WAITING] = self.counts[DELAYED] = 0
+        self.delayed.clear()
+        self.doomed.clear()
+
+    def release(self, cell: int) -> None:
+        """A waiting cell waits for no other cell any more."""
+        self.doomed.pop(cell, None)
+        if self.codes[cell] == HELD:
+            self._set(cell, DELAYED if cell in self.due else int(TaskState.WAITING))
+            self.cursor = min(self.cursor, cell)
+
+    def release_all(self) -> None:
+        """No cell waits for another one."""
+        cell = self.codes.find(HELD)
+        while cell >= 0:
+            self.release(cell)
+            cell = self.codes.find(HELD, cell + 1)
+
+    def put_all(self, states: tuple[TaskState, ...], to: TaskState) -> None:
+        """Move every cell that is in one of `states`, at the speed of bytes."""
+        codes = {int(state) for state in states}
+        if TaskState.WAITING in states:
+            codes |= {DELAYED, HELD}
+        self.codes = self.codes.translate(bytes(int(to) if c in codes else c for c in range(256)))
+        for code in codes - {int(to)}:
+            self.counts[to] += self.counts[code]
+            self.counts[code] = 0
+        if DELAYED in codes:
+            self.doomed.clear()
+            self.due.clear()
+            self.delayed.clear()
+        if TaskState.FAILED in states:
+            self.kinds.clear()
+        if to is TaskState.WAITING:
+            self.cursor = 0
+
+    def _set(self, cell: int, code: int) -> None:
+        self.counts[self.codes[cell]] -= 1
+        self.counts[code] += 1
+        self.codes[cell] = code
+        if code == DELAYED:
+            heapq.heappush(self.delayed, (self.due[cell], cell))
+        while self.delayed and not self._delays(self.delayed[0][1], self.delayed[0][0]):
+            heapq.heappop(self.delayed)
+
+    def _delays(self, cell: int, when: datetime) -> bool:
+        """Whether an entry of the heap holds (still)."""
+        return self.codes[cell] == DELAYED and self.due.get(cell) == when
+
+    def _advance(self) -> None:
+        found = self.codes.find(_WAITING, self.cursor)
+        self.cursor = found if found >= 0 else self.size

@@ -1,0 +1,73 @@
+"""The rows about what steps take in: what is consumed, what is to be put away, what a record needs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from openbell.core.events import Exited
+from openbell.core.inputs import Cleared, Consume, InputFile
+from openbell.core.intake import chore_of, consumed_by
+from openbell.core.state import Chore, RunRecord, State
+from openbell.core.states import TaskState
+
+Row = dict[str, Any]
+
+CONSUMED_KEY = ("pipeline", "step", "key", "path")
+
+
+def consumed_rows(event: Exited, state: State) -> list[Row]:
+    """What the success of this task has used up. Empty for a task that has not succeeded."""
+    record = state.runs.get(event.task.run)
+    group = record.groups[event.task.step] if record else None
+    if record is None or group is None or group.intake is None:
+        return []
+    if group.state(event.task.cell) is not TaskState.SUCCEEDED:
+        return []
+    found = []
+    for file in consumed_by(record, group, event.task.cell):
+        chore = chore_of(record, group.step, file) if not file.role else None
+        row: Row = {"pipeline": record.run.pipeline.name, "step": group.step.name, "key": file.key}
+        row |= {"path": file.path, "size": file.size, "mtime_ns": file.mtime_ns}
+        row |= {"run": record.id, "at": event.at, "done_at": None, "note": ""}
+        row |= {"consume": (chore.consume if chore else Consume.KEEP).value}
+        found.append({**row, "folder": chore.folder if chore else ""})
+    return found
+
+
+def cleared_row(event: Cleared) -> Row:
+    """What has become of a consumed file."""
+    done: datetime | None = None if event.error else event.at
+    row: Row = {"key_run": event.run, "key_step": event.step, "key_path": event.path, "key_key": event.key}
+    return {**row, "done_at": done, "note": event.error or event.note}
+
+
+def chore(row: Any) -> Chore:
+    """A consumed file that has to be put away, out of its row."""
+    file = InputFile(row.path, row.size, row.mtime_ns, row.key)
+    return Chore(row.run, row.step, file, Consume(row.consume), row.folder)
+
+
+def keys_of(record: RunRecord) -> dict[str, list[str]]:
+    """The keys of the files that each step of a run has bound."""
+    found = {}
+    for name, group in record.groups.items():
+        if group.step.files is not None and group.step.files.bound:
+            found[name] = [file.key for file in group.step.files.bound]
+    return found
+
+
+def recall(record: RunRecord, step: str, spent: dict[str, str]) -> None:
+    """Which of the files of a step have been consumed, and by which runs."""
+    if (intake := record.groups[step].intake) is not None:
+        intake.spent = spent
+
+
+def recall_results(record: RunRecord, rows: Iterable[tuple[str, int, str | None]]) -> None:
+    """What successful cells have reported: (step, cell, result as JSON)."""
+    for step, cell, result in rows:
+        group = record.groups[step]
+        if step in record.listed and group.state(cell) is TaskState.SUCCEEDED:
+            group.results[cell] = json.loads(result) if result else {}
