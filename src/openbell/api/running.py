@@ -78,6 +78,11 @@ def load(what: What, **said: Unpack[Said]) -> Pipeline:
     return _loaded(_setting(what, said), what, said, starting=False).pipeline
 
 
+def load_definition(what: str | Path | Definition, **said: Unpack[Said]) -> Loaded:
+    """The model with what was read. Raises `ConfigError` with every finding."""
+    return _loaded(_setting(what, said), what, said, starting=False)
+
+
 def plan(what: str | Path | Definition, **said: Unpack[Said]) -> Plan:
     """What `run` would do. Nothing is started. Raises `ConfigError` with every finding."""
     from openbell.cli.plan import plan_lines
