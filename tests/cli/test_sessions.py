@@ -152,11 +152,23 @@ def test_sessions_that_have_not_begun_are_left_for_later(desk: Desk) -> None:
     assert json.loads(done.out)["sessions"][-1] < "2027-12-31"
 
 
+def test_a_market_is_enough_for_a_backfill(desk: Desk) -> None:
+    """Workers that ask for `ctx.session` need neither `when` nor `{session}` in a command."""
+    desk.write(
+        "p.yaml", "name: p\nmarket: XNYS\nsteps: {a: {run: [sh, -c, 'echo $OPENBELL_SESSION >> ran']}}"
+    )
+    assert desk.run("backfill", "p.yaml", "2024-07-03:2024-07-08").code == 0
+    assert desk.lines("ran") == ["2024-07-03", "2024-07-05", "2024-07-08"]
+
+
 def test_what_cannot_be_backfilled(desk: Desk) -> None:
     desk.write("carry.yaml", CARRY)
     desk.write("sweep.yaml", "name: s\nsteps: {w: {run: 'true'}}")
+    axis = "{date: {from: 2024-07-01, to: 2024-07-08}}"
+    desk.write("dates.yaml", f"name: d\nmarket: XNYS\nsteps: {{w: {{run: 'true', matrix: {axis}}}}}")
     cases = {
-        ("sweep.yaml", "2024-07-01:2024-07-08"): "does not live in sessions",
+        ("sweep.yaml", "2024-07-01:2024-07-08"): "does not live in sessions: it has no `market`",
+        ("dates.yaml", "2024-07-01:2024-07-08"): "does not live in sessions: its dates are an axis",
         ("carry.yaml", "2024-07-04"): "has no session from 2024-07-04 to 2024-07-04 (Independence Day)",
         ("carry.yaml", "2027-07-01:2027-07-08"): "is the latest that has begun",
         ("carry.yaml", "soon"): "takes A:B",

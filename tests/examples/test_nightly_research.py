@@ -349,6 +349,53 @@ def test_nothing_looks_ahead(example: Make) -> None:
     assert result(plain, session="2009-06-30") == result(poisoned, session="2009-06-30")
 
 
+# ── modes, and attempts that are broken off ──────────────────────────────────────────────────────
+
+
+def test_night_after_night_comes_to_the_same_store_as_all_at_once(done: Example, example: Make) -> None:
+    desk = example("nightly_research")
+    desk.succeeds("run", "nightly_research", "--mode", "backfill", "--date", "2013-02-22")
+    nights = desk.succeeds("backfill", "nightly_research", f"2013-02-25:{SESSION}", "--mode", "daily")
+    assert "5 sessions done" in nights.out
+    shown = json.loads(desk.run("runs", "show", "nightly_research", "-o", "json").out)
+    assert [(one["step"], one["result"]["rows"], one["result"]["changed"]) for one in shown["attempts"]] == [
+        ("data", 5, 5)
+    ]
+    for path in (done.folder / "out/prices").glob("*.parquet"):
+        assert pl.read_parquet(desk.folder / "out/prices" / path.name).equals(pl.read_parquet(path))
+
+
+def test_what_a_mode_runs(example: Make) -> None:
+    desk = example("nightly_research")
+    for mode, steps in {"daily": 1, "weekly": 8, "full": 8, "backfill": 1}.items():
+        told = json.loads(
+            desk.run("plan", "nightly_research", "--mode", mode, "--date", SESSION, "-o", "json").out
+        )
+        assert told["tasks"] == steps, mode
+    assert "did you mean `daily`?" in desk.run("plan", "nightly_research", "--mode", "dayly").err
+
+
+def test_an_assessment_that_is_broken_off_goes_on_where_it_was(done: Example, example: Make) -> None:
+    desk = example("nightly_research")
+    shutil.copytree(done.folder / "out", desk.folder / "out")
+    shutil.rmtree(desk.folder / "out/reports")
+    desk.edit("nightly_research.yaml", "delay: 1s", "delay: 10ms")
+    desk.edit(
+        "research/strategies.py",
+        "    chosen = ((pl",
+        "    from pathlib import Path\n\n"
+        "    if not Path('broken').exists():\n        Path('broken').touch()\n        raise MemoryError\n"
+        "    chosen = ((pl",
+    )
+    desk.succeeds("run", "nightly_research", "--steps", "assessment", "--mode", "full", "--date", SESSION)
+    log = desk.run("logs", "nightly_research").out
+    assert [line for line in log.splitlines() if "by an earlier attempt" in line] == [
+        "buy_and_hold: done by an earlier attempt",
+        "sma_cross: done by an earlier attempt",
+    ]
+    assert result(desk) == result(done)
+
+
 # ── bad inputs ───────────────────────────────────────────────────────────────────────────────────
 
 

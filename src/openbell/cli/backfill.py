@@ -97,9 +97,11 @@ class _Backfill:
     def market(self) -> Market:
         """The market whose sessions these are. Raises `UsageError` for a pipeline without sessions."""
         found = self.load(None, starting=False).pipeline
-        if not found.sessions or found.market is None:
+        dated = any(axis.kind == "date" for step in found for axis in step.matrix.axes)
+        if found.market is None or (dated and not found.sessions):
+            why = "it has no `market`" if found.market is None else "its dates are an axis"
             raise UsageError(
-                f"{found.shown} does not live in sessions: no step has `when`, no command `{{session}}`",
+                f"{found.shown} does not live in sessions: {why}",
                 hint="`openbell run FILE --dates A:B` runs a sweep over dates",
             )
         return resolve(found.market, self.setting.project.markets)
