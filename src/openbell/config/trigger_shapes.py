@@ -8,6 +8,7 @@ from typing import Annotated, Any, get_args
 
 from pydantic import Discriminator, Field, Tag
 
+from openbell.config.findings import nearest
 from openbell.config.kinds import Kind, Name, PositiveDuration, Shape, Text, choice, shown, wrong
 from openbell.core.model import Overlap
 from openbell.errors import MarketError
@@ -56,9 +57,11 @@ def _cron(value: Any) -> str:
 def _kind(value: Any) -> str:
     if isinstance(value, str):
         return "word"
-    if isinstance(value, dict):
-        return next((word for word in _WORDS if word in value), "session")
-    return "word"
+    if not isinstance(value, dict):
+        return "word"
+    known = next((word for word in _WORDS if word in value), None)
+    near = (found for key in value if (found := nearest(str(key), _WORDS)))
+    return known or next(near, "session")  # a typo in the word that tells is a typo, and no session
 
 
 def _word(value: Any) -> str:
