@@ -73,7 +73,9 @@ class Draft:
     def unused(self, place: Place) -> None:
         """Nothing will be done with the values there: it does not matter that their variables are not set."""
         found = self.document.findings
-        found[:] = [f for f in found if f.code != "OB107" or f.path[: len(place)] != place]
+        idle = {f.path for f in found if f.code == "OB107" and f.path[: len(place)] == place}
+        found[:] = [f for f in found if f.code != "OB107" or f.path not in idle]
+        self.stand_ins -= idle
 
     def doubtful(self, *places: Place) -> bool:
         """Whether a stand-in is at or below one of these places: what it leads to is no news."""

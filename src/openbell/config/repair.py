@@ -38,15 +38,22 @@ def _without(data: Any, wrong: set[Path], path: Path) -> Any:
 
 def _completed(data: Any, annotation: Any) -> Any:
     """Known keys only, required ones in place."""
+    if isinstance(data, dict) and (shapes := list(_shapes(annotation))):
+        return _filled(data, max(shapes, key=lambda shape: len(shape.model_fields.keys() & data.keys())))
     for one in alternatives(annotation):
         match data:
-            case dict() if isinstance(one, type) and issubclass(one, Shape):
-                return _filled(data, one)
             case dict() if get_origin(one) is dict:
                 return {key: _completed(value, get_args(one)[1]) for key, value in data.items()}
             case list() if get_origin(one) is list:
                 return [_completed(item, get_args(one)[0]) for item in data]
     return data
+
+
+def _shapes(annotation: Any) -> Iterator[type[Shape]]:
+    """The mappings with known keys that an annotation allows."""
+    for one in alternatives(annotation):
+        if isinstance(one, type) and issubclass(one, Shape):
+            yield one
 
 
 def _filled(data: Mapping[str, Any], shape: type[Shape]) -> dict[str, Any]:

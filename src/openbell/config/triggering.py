@@ -34,7 +34,7 @@ def compile_triggers(draft: Draft, shape: PipelineShape, tz: str | None) -> tupl
     found: list[Trigger] = []
     for number, given in enumerate(shape.triggers):
         place: Place = ("triggers", number)
-        trigger = _trigger(draft, given, shape, tz, place)
+        trigger = _trigger(draft, given, shape, tz, place) if not draft.doubtful(place) else None
         if trigger is None:
             continue
         if str(trigger) in map(str, found):
