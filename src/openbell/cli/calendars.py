@@ -130,7 +130,8 @@ def export(name: str, form: str, file: str | None, first: str | None, last: str 
 @calendars.command("refresh")
 @click.argument("names", nargs=-1)
 @click.option("--folder", type=click.Path(file_okay=False), help="Default: the calendars of the package.")
-def refresh(names: tuple[str, ...], folder: str | None) -> None:
+@OUTPUT
+def refresh(names: tuple[str, ...], folder: str | None, output: str) -> None:
     """Make the calendars anew from their sources (extra `calendars`)."""
     from openbell.market.names import FOLDER
     from openbell.refresh import snapshot
@@ -138,7 +139,10 @@ def refresh(names: tuple[str, ...], folder: str | None) -> None:
     target = Path(folder) if folder else Path(str(FOLDER))
     try:
         target.mkdir(parents=True, exist_ok=True)
-        snapshot.write(_chosen(names, snapshot.names()), target, lambda text: click.echo(text, err=True))
+        chosen = _chosen(names, snapshot.names())
+        snapshot.write(chosen, target, lambda text: click.echo(text, err=True))
+        if output == "json":
+            click.echo(json.dumps({"folder": str(target.resolve()), "calendars": chosen}))
     except OSError as error:
         raise OpenbellError(
             f"cannot write the calendars: {error}", hint="`--folder DIR` writes them elsewhere"
@@ -147,7 +151,8 @@ def refresh(names: tuple[str, ...], folder: str | None) -> None:
 
 @calendars.command("diff")
 @click.argument("names", nargs=-1)
-def diff(names: tuple[str, ...]) -> int:
+@OUTPUT
+def diff(names: tuple[str, ...], output: str) -> int:
     """Show what `refresh` would change (extra `calendars`). Exit code 1 when it would change something."""
     from openbell.market.snapshot import load
     from openbell.refresh import snapshot
@@ -158,7 +163,8 @@ def diff(names: tuple[str, ...]) -> int:
         lines = changes(load(name), snapshot.build(name)) if name in known() else ["a new calendar"]
         changed += bool(lines)
         for line in lines:
-            click.echo(f"{name}: {line}")
+            told = json.dumps({"calendar": name, "change": str(line)}, ensure_ascii=False)
+            click.echo(told if output == "json" else f"{name}: {line}")
     click.echo(f"{plural(changed, 'calendar')} would change", err=True)
     return 1 if changed else ExitCode.OK
 

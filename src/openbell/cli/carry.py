@@ -46,7 +46,7 @@ def carry_out(
         clock=setting.clock,
         executors=setting.executors,
         sensor=setting.sensor,
-        view=_Sheltered(view),
+        view=Sheltered(view),
         pools=setting.pools,
         patient=patient,
     )
@@ -60,7 +60,7 @@ def accepted(ending: Ending) -> Ending:
     return ending
 
 
-class _Sheltered:
+class Sheltered:
     """A view whose terminal or pipe may go away: the engine goes on without it."""
 
     def __init__(self, view: View) -> None:

@@ -97,7 +97,8 @@ def _as_json(finding: Finding) -> dict[str, Any]:
 
 @click.command()
 @click.argument("subject", type=click.Choice(list(SUBJECTS)), default="pipeline")
-def schema(subject: str) -> None:
+@OUTPUT
+def schema(subject: str, output: str) -> None:  # noqa: ARG001  # it is JSON in any case
     """Print the JSON Schema of a kind of file.
 
     For editors: `openbell schema > pipeline.schema.json`, and in the file
@@ -108,9 +109,14 @@ def schema(subject: str) -> None:
 
 @click.command()
 @click.argument("subject")
-def explain(subject: str) -> None:
+@OUTPUT
+def explain(subject: str, output: str) -> None:
     """Say what a field of the files, or a code such as OB101, means."""
-    if code := CODES.get(subject.upper()):
+    code = CODES.get(subject.upper())
+    if code is not None and output == "json":
+        click.echo(json.dumps({"code": subject.upper(), **code._asdict()}, ensure_ascii=False))
+        return
+    if code is not None:
         click.secho(f"{subject.upper()}: {code.title}", bold=True)
         click.echo(code.text)
         return
@@ -119,6 +125,9 @@ def explain(subject: str) -> None:
         near = nearest(subject, [*CODES, *(field.name for name in SUBJECTS for field in describe("", name))])
         hint = f"did you mean `{near}`?" if near else "for example `openbell explain steps.retry` or OB101"
         raise NotFound(f"there is no field or code {subject!r}", hint=hint)
+    if output == "json":
+        click.echo(json.dumps([asdict(field) for field in found], ensure_ascii=False))
+        return
     for field in found:
         click.secho(field.path, bold=True, nl=False)
         click.echo(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 import os
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import click
 
-from openbell.cli.options import PROJECT
+from openbell.cli.options import OUTPUT, PROJECT
 from openbell.cli.setting import Setting
 from openbell.doorbell import ring
 from openbell.engine.leader import Holder, Role, holder
@@ -26,8 +27,9 @@ _TAIL = 12  # lines of the log that an unsuccessful start shows
 
 @click.command()
 @click.option("--foreground", is_flag=True, help="Stay here and tell what happens, instead of going behind.")
+@OUTPUT
 @PROJECT
-def start(foreground: bool, project: str) -> int:
+def start(foreground: bool, output: str, project: str) -> int:
     """Lead the project: open the runs of its pipelines when their time comes.
 
     It reads every pipeline of the project, again whenever a file changes, and goes on after a reboot or a
@@ -35,7 +37,7 @@ def start(foreground: bool, project: str) -> int:
     """
     setting = Setting.of(Path(project))
     if not foreground:
-        return _behind(setting)
+        return _behind(setting, output)
     from openbell.cli.witness import Log
     from openbell.engine.daemon import Daemon
     from openbell.engine.planning import Planning
@@ -57,19 +59,19 @@ def start(foreground: bool, project: str) -> int:
     return ExitCode.OK
 
 
-def _behind(setting: Setting) -> int:
+def _behind(setting: Setting, output: str) -> int:
     """Start a daemon in a session of its own, and wait until it leads."""
     setting.workspace.create()
     _refuse(holder(setting.workspace.lock))
     log = setting.workspace.log
-    with log.open("ab") as output:
-        begin = output.tell()
+    with log.open("ab") as file:
+        begin = file.tell()
         command = [sys.executable, "-m", "openbell.cli.entry", "start", "--foreground"]
         child = subprocess.Popen(
             [*command, "-C", str(setting.project.folder)],
             stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
+            stdout=file,
+            stderr=file,
             cwd=setting.project.folder,
             start_new_session=True,
         )
@@ -77,14 +79,15 @@ def _behind(setting: Setting) -> int:
     while time.monotonic() < until:
         leader = holder(setting.workspace.lock)
         if leader is not None and leader.pid == child.pid:
-            click.echo(f"started: process {child.pid} leads {setting.project.folder}")
-            click.echo(f"  what it does: {log}")
+            text = f"started: process {child.pid} leads {setting.project.folder}\n  what it does: {log}"
+            _say(output, text, pid=child.pid, leads=True, log=str(log))
             return ExitCode.OK
         if (code := child.poll()) is not None:
             click.echo(_tail(log, begin), err=True, nl=False)
             raise OpenbellError(f"the daemon ended at once, with {code}", hint=f"its log is {log}")
         if leader is not None and leader.role is Role.RUN:
-            click.echo(f"started: process {child.pid} waits for {leader}")
+            text = f"started: process {child.pid} waits for {leader}"
+            _say(output, text, pid=child.pid, leads=False, log=str(log))
             return ExitCode.OK
         time.sleep(0.05)
     raise OpenbellError(f"the daemon does not lead after {_PATIENCE:g} s", hint=f"its log is {log}")
@@ -96,6 +99,10 @@ _KEPT = ("PATH", "LANG", "TZ", "PYTHONPATH", "VIRTUAL_ENV", "JAVA_HOME")
 def passed_on(environ: Mapping[str, str]) -> dict[str, str]:
     """What a service manager has to give to the daemon for tasks to find their programs. No secrets."""
     return {name: environ[name] for name in _KEPT if name in environ}
+
+
+def _say(output: str, text: str, **data: object) -> None:
+    click.echo(json.dumps(data, ensure_ascii=False) if output == "json" else text)
 
 
 def _refuse(leader: Holder | None) -> None:
@@ -115,8 +122,9 @@ def _tail(log: Path, begin: int) -> str:
 @click.command()
 @click.option("--drain", is_flag=True, help="Start nothing more, and leave when nothing runs.")
 @click.option("--cancel", is_flag=True, help="Cancel what is under way, then leave.")
+@OUTPUT
 @PROJECT
-def stop(drain: bool, cancel: bool, project: str) -> int:
+def stop(drain: bool, cancel: bool, output: str, project: str) -> int:
     """End the daemon. What runs, runs on, and the next engine takes it over.
 
     Exit code 69 when no daemon leads.
@@ -132,13 +140,14 @@ def stop(drain: bool, cancel: bool, project: str) -> int:
         raise OpenbellError(f"{leader} does not listen", hint=f"kill {leader.pid}")
     while (now := holder(setting.workspace.lock)) is not None and now.pid == leader.pid:
         time.sleep(0.05)
-    click.echo(f"stopped: process {leader.pid}")
+    _say(output, f"stopped: process {leader.pid}", pid=leader.pid, stopped=True)
     return ExitCode.OK
 
 
 @click.command()
+@OUTPUT
 @PROJECT
-def reload(project: str) -> int:
+def reload(output: str, project: str) -> int:
     """Make the daemon look at its files now; it does so by itself when they change.
 
     Exit code 69 when no daemon leads.
@@ -148,7 +157,8 @@ def reload(project: str) -> int:
     if leader is None:
         return _UNREACHABLE
     ring(setting.workspace.socket, "reload")
-    click.echo(f"asked process {leader.pid} to look at its files; `tail {setting.workspace.log}` tells")
+    text = f"asked process {leader.pid} to look at its files; `tail {setting.workspace.log}` tells"
+    _say(output, text, pid=leader.pid, asked=True, log=str(setting.workspace.log))
     return ExitCode.OK
 
 

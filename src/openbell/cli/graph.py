@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import click
 
 from openbell.cli.choosing import load_for, parse_dates, parse_steps, wanted_pipeline
-from openbell.cli.options import MODE, PROJECT, STEPS
+from openbell.cli.options import MODE, OUTPUT, PROJECT, STEPS
 from openbell.cli.setting import Setting
 from openbell.cli.targets import find
 from openbell.config.load import Overrides
 from openbell.core.model import Pipeline
 from openbell.core.state import RunRecord
 from openbell.errors import NotFound, OpenbellError
-from openbell.report.diagram import FORMATS
+from openbell.report.diagram import FORMATS, nodes
 
 
 @click.command()
@@ -25,6 +26,7 @@ from openbell.report.diagram import FORMATS
 @click.option("--date", help="The session that the pipeline is bound to.")
 @MODE
 @STEPS
+@OUTPUT
 @PROJECT
 def graph(
     target: str | None,
@@ -33,6 +35,7 @@ def graph(
     date: str | None,
     mode: str | None,
     steps: tuple[str, ...],
+    output: str,
     project: str,
 ) -> None:
     """Draw a pipeline: its layers, the times of its steps, what they need.
@@ -41,7 +44,8 @@ def graph(
     a project with only one pipeline needs none.
     """
     words = parse_steps(steps)
-    text = FORMATS[form](*_drawn(target, Overrides(dates=parse_dates(date), mode=mode, steps=words), project))
+    drawn = _drawn(target, Overrides(dates=parse_dates(date), mode=mode, steps=words), project)
+    text = _as_json(*drawn) if output == "json" else FORMATS[form](*drawn)
     if file is None:
         click.echo(text, nl=False)
         return
@@ -50,6 +54,24 @@ def graph(
     except OSError as error:
         raise OpenbellError(f"cannot write {file}: {error.strerror}") from None
     click.echo(file)
+
+
+def _as_json(pipeline: Pipeline, record: RunRecord | None) -> str:
+    """The layers of steps, for programs."""
+    told = [
+        [
+            {
+                "step": node.name,
+                "needs": {need.step: need.mode.value for need in node.needs},
+                "lines": node.lines[1:],
+                "state": node.state.name.lower() if node.state is not None else None,
+            }
+            for node in layer
+        ]
+        for layer in nodes(pipeline, record)
+    ]
+    data = {"pipeline": pipeline.name, "run": record.id if record else None, "layers": told}
+    return json.dumps(data, ensure_ascii=False) + "\n"
 
 
 def _drawn(target: str | None, overrides: Overrides, project: str) -> tuple[Pipeline, RunRecord | None]:

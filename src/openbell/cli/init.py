@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from openbell.cli.findings import shown
+from openbell.cli.options import OUTPUT
 from openbell.errors import NotFound, UsageError
 
 TEMPLATES = {
@@ -23,7 +24,8 @@ _SCHEMAS = {"pipeline.schema.json": "pipeline", "project.schema.json": "project"
 @click.command()
 @click.argument("folder", default=".")
 @click.option("--template", default="sweep-demo", show_default=True, help=f"One of: {', '.join(TEMPLATES)}.")
-def init(folder: str, template: str) -> None:
+@OUTPUT
+def init(folder: str, template: str, output: str) -> None:
     """Write a small working project into FOLDER (default: here). Nothing that exists is overwritten."""
     if template not in TEMPLATES:
         raise NotFound(f"there is no template {template!r}", hint=f"templates: {', '.join(TEMPLATES)}")
@@ -39,8 +41,13 @@ def init(folder: str, template: str) -> None:
         path = target / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
-        click.echo(f"  {shown(path)}")
+        if output == "text":
+            click.echo(f"  {shown(path)}")
     start, what = TEMPLATES[template]
+    if output == "json":
+        told = {"folder": str(target.resolve()), "template": template, "files": list(content), "run": start}
+        click.echo(json.dumps(told, ensure_ascii=False))
+        return
     where = "" if target.resolve() == Path.cwd() else f"cd {shown(target)} && "
     click.echo(f"\n{what}\nNext: {where}openbell run {start}")
 

@@ -43,6 +43,7 @@ class LiveView:
         self._progress: dict[AttemptKey, str] = {}
         self._ended: deque[tuple[float, int]] = deque(maxlen=_RATED)
         self._drawing: asyncio.Task[None] | None = None
+        self._leaving = False
 
     def opened(self, record: RunRecord, answer: Answer) -> None:  # noqa: ARG002
         if self._live is not None and self._scene is not None:  # the lead has come to us
@@ -58,6 +59,7 @@ class LiveView:
         self._leader = f"following process {leader.pid}"
 
     def signalled(self, record: RunRecord, count: int) -> None:
+        self._leaving = True
         oldest = summarize(record).oldest
         since = f" (longest {seconds(self._clock.now() - oldest[1])})" if oldest else ""
         self._note(
@@ -80,7 +82,8 @@ class LiveView:
         scene = self._scene
         if scene is None:
             return
-        scene.state, record = state, scene.record
+        scene.state = state
+        scene.record = record = state.runs.get(scene.record.id, scene.record)
         for event in events:
             match event:
                 case Exited() | Lost() | Refused() if event.task.run == record.id:
@@ -91,7 +94,7 @@ class LiveView:
                     self._progress[AttemptKey(*event.task, event.attempt)] = f"{done}/{total} {event.message}"
                 case Stall() if event.task.run == record.id:
                     self._note(stalled(event, record, self._vitals))
-        if record.outcome is not None or (record.paused and not record.live):
+        if record.outcome is not None or (self._leaving and record.paused and not record.live):
             self.close()
 
     def screen(self) -> RenderableType:

@@ -19,7 +19,7 @@ from openbell.core.events import Exited, Lost, Refused, Start
 from openbell.core.model import AttemptKey, Pipeline
 from openbell.core.render import task_label, task_path
 from openbell.core.states import TaskState
-from openbell.errors import NotFound
+from openbell.errors import NotFound, UsageError
 from openbell.executors.process.files import AttemptFiles
 from openbell.store.protocol import Store
 from openbell.store.records import AttemptInfo
@@ -29,17 +29,31 @@ _MOST = 20  # logs that are printed one after the other without being asked for
 
 
 @click.command()
-@click.argument("target")
+@click.argument("target", required=False)
+@click.option("--pipeline", help="Instead of TARGET: the newest run of this pipeline.")
 @click.option("-f", "--follow", is_flag=True, help="Go on until all of it has ended.")
 @click.option("-n", "--tail", type=click.IntRange(0), help="Only the last lines of each.")
 @click.option("--failed", is_flag=True, help="Only tasks that have failed.")
 @LINES
 @PROJECT
-def logs(target: str, follow: bool, tail: int | None, failed: bool, output: str, project: str) -> None:
+def logs(
+    target: str | None,
+    pipeline: str | None,
+    follow: bool,
+    tail: int | None,
+    failed: bool,
+    output: str,
+    project: str,
+) -> None:
     """Print the logs of a task, a step or a run: the last attempt of each task.
 
     TARGET is RUN, RUN/STEP, RUN/STEP/CELL or RUN/STEP/CELL#ATTEMPT.
     """
+    if (target is None) == (pipeline is None):
+        raise UsageError(
+            "logs takes a TARGET, or --pipeline NAME", hint="for example `openbell logs nightly/3`"
+        )
+    target = target or pipeline or ""
     setting = Setting.of_the_past(Path(project))
     store = setting.past()
     wanted = find(store, target)

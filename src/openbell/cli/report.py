@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import webbrowser
 from pathlib import Path
 
@@ -17,8 +18,11 @@ from openbell.cli.targets import find
 @click.argument("target")
 @click.option("--output", type=click.Path(dir_okay=False), help="Where to. Default: <run>.html, here.")
 @click.option("--open", "opened", is_flag=True, help="Show it in the browser.")
+@click.option(
+    "-o", "form", type=click.Choice(["text", "json"]), default="text", help="How to say where it is."
+)
 @PROJECT
-def report(target: str, output: str | None, opened: bool, project: str) -> None:
+def report(target: str, output: str | None, opened: bool, form: str, project: str) -> None:
     """Write one HTML file about a run: outcomes, performance, failures, durations, configuration.
 
     It needs no network and no server. TARGET is a run; without a number, the newest of the name.
@@ -32,7 +36,8 @@ def report(target: str, output: str | None, opened: bool, project: str) -> None:
     attempts = list(store.attempts(record.id, last_only=True))
     path = Path(output or f"{record.id.replace('/', '-')}.html")
     path.write_text(build(info, record, attempts, _source(record.run.pipeline.source)), encoding="utf-8")
-    click.echo(shown(path))
+    told = {"run": record.id, "file": str(path.resolve()), "bytes": path.stat().st_size}
+    click.echo(json.dumps(told, ensure_ascii=False) if form == "json" else shown(path))
     if opened:
         webbrowser.open(path.resolve().as_uri())
 

@@ -1,7 +1,8 @@
-"""`retry` and `cancel`: asked of the engine that leads, or carried out here when none does."""
+"""`retry`, `cancel`, `pause`, `resume`: asked of the engine that leads, or done here when none does."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
@@ -9,11 +10,13 @@ import click
 from openbell.cli.carry import carry_out, choose_view
 from openbell.cli.ending import show_ending
 from openbell.cli.lines import Lines
-from openbell.cli.options import OUTPUT, PROJECT
+from openbell.cli.options import LINES, OUTPUT, PROJECT
 from openbell.cli.setting import Setting, actor
 from openbell.cli.targets import find
-from openbell.core.requests import CancelTasks, Only, RetryTasks
+from openbell.core.events import Answer
+from openbell.core.requests import CancelTasks, Only, PauseRun, ResumeRun, RetryTasks
 from openbell.errors import ExitCode
+from openbell.store.protocol import Store
 
 
 @click.command()
@@ -47,7 +50,8 @@ def retry(target: str, only: str, verbose: bool, project: str, output: str) -> i
 @click.command()
 @click.argument("target")
 @PROJECT
-def cancel(target: str, project: str) -> int:
+@OUTPUT
+def cancel(target: str, project: str, output: str) -> int:
     """Cancel a run, a step, or one task: stop what runs, never start what waits.
 
     TARGET is RUN, RUN/STEP or RUN/STEP/CELL. `openbell retry` opens cancelled tasks again.
@@ -56,7 +60,55 @@ def cancel(target: str, project: str) -> int:
     store = setting.past()
     wanted = find(store, target)
     request = CancelTasks(wanted.record.id, wanted.step, wanted.cell, actor())
+    return _ask(setting, store, request, output)
+
+
+@click.command()
+@click.argument("target", metavar="RUN")
+@click.option("--reason", default="", help="Why: `status` and `why` tell it.")
+@PROJECT
+@OUTPUT
+def pause(target: str, reason: str, project: str, output: str) -> int:
+    """Start nothing more of a run; what runs ends by itself. `openbell resume` goes on with it."""
+    setting = Setting.of(Path(project))
+    store = setting.past()
+    record = find(store, target).record
+    request = PauseRun(record.id, reason or f"asked by {actor()}", actor())
+    return _ask(setting, store, request, output)
+
+
+@click.command()
+@click.argument("target", metavar="RUN")
+@click.option("--verbose", is_flag=True, help="Every decision.")
+@PROJECT
+@LINES
+def resume(target: str, verbose: bool, project: str, output: str) -> int:
+    """Go on with a paused run, or with one whose engine is gone, and follow it to its end.
+
+    When an engine leads, the run is its own, and Ctrl-C only leaves it; otherwise it is led here.
+    """
+    setting = Setting.of(Path(project))
+    store = setting.past()
+    record = find(store, target).record
+    request = ResumeRun(record.id, actor())
+    view = choose_view(setting, store, output, verbose=verbose)
+    ending = carry_out(setting, store, request, view)
+    if ending.answer is not None and not ending.answer.accepted:
+        return _show_answer(record.id, ending.answer, output)
+    return show_ending(store, ending, output)
+
+
+def _ask(setting: Setting, store: Store, request: CancelTasks | PauseRun, output: str) -> int:
+    """Hand the request over, and say what came of it without waiting for the run's end."""
     ending = carry_out(setting, store, request, Lines(setting.vitals), patient=False)
-    message = ending.answer.message if ending.answer else "asked"
-    click.echo(f"{target}: {message}")
+    return _show_answer(request.run, ending.answer, output)
+
+
+def _show_answer(run: str, answer: Answer | None, output: str) -> int:
+    message = answer.message if answer is not None else "asked"
+    if output == "json":
+        accepted = answer.accepted if answer is not None else None
+        click.echo(json.dumps({"event": "Answer", "run": run, "accepted": accepted, "message": message}))
+    else:
+        click.echo(f"{run}: {message}")
     return ExitCode.OK

@@ -1,4 +1,4 @@
-"""`openbell runs ls` and `runs show`."""
+"""`openbell runs`: ls, show, diff."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import click
 from openbell.cli.options import OUTPUT, PROJECT
 from openbell.cli.setting import Setting
 from openbell.cli.targets import Target, find
-from openbell.cli.words import moment, plural, seconds, size
+from openbell.cli.words import columns, moment, plural, seconds, size
 from openbell.core.failures import failure_groups
 from openbell.core.matrix import label
 from openbell.core.model import AttemptKey
@@ -21,11 +21,12 @@ from openbell.core.render import task_label
 from openbell.core.selection import dropped_needs
 from openbell.core.states import TaskState
 from openbell.core.summary import summarize
-from openbell.errors import NotFound
+from openbell.errors import ExitCode, NotFound
 from openbell.store.protocol import Store
 from openbell.store.records import AttemptInfo, MissInfo, RunInfo
 
 _MOST_TASKS = 40
+_HEADS = ("RUN", "STATE", "OPENED", "TOOK", "TASKS", "SESSION", "MODE", "NOTE")
 
 
 @click.group()
@@ -49,17 +50,49 @@ def ls(name: str | None, limit: int, project: str, output: str) -> None:
         return
     if not found:
         click.echo("no runs" + (f" of {name}" if name else ""))
-    for info in found[:limit]:
-        if isinstance(info, MissInfo):
-            which = info.last if info.count == 1 else f"{info.first} to {info.last}, {info.count:,} in all"
-            click.echo(f"{f'{info.pipeline}/{which}':<32} {'missed':<10} {moment(info.at)}  {info.reason}")
-            continue
-        took = seconds(info.closed_at - info.opened_at) if info.closed_at else ""
-        opened = moment(info.opened_at)
-        told = f"{info.id:<32} {info.state.value:<10} {opened}  {took:>10}  {plural(info.size, 'task')}"
-        told += f", session {info.session}" if info.session else ""
-        told += f", mode {info.mode}" if info.mode else ""
-        click.echo(told + (", forced" if info.forced else ""))
+        return
+    lines = [_row(info) for info in found[:limit]]
+    for line in columns(_HEADS, lines, "<<<>><<<"):
+        click.echo(line)
+
+
+def _row(info: RunInfo | MissInfo) -> tuple[str, ...]:
+    if isinstance(info, MissInfo):
+        which = info.last if info.count == 1 else f"{info.first} to {info.last}, {info.count:,} in all"
+        return (f"{info.pipeline}/{which}", "missed", moment(info.at), "", "", "", "", info.reason)
+    return (
+        info.id,
+        info.state.value,
+        moment(info.opened_at),
+        seconds(info.closed_at - info.opened_at) if info.closed_at else "",
+        f"{info.size:,}",
+        info.session,
+        info.mode,
+        "forced" if info.forced else "",
+    )
+
+
+@runs.command()
+@click.argument("before")
+@click.argument("after")
+@PROJECT
+@OUTPUT
+def diff(before: str, after: str, project: str, output: str) -> int:
+    """Compare two runs: definitions, outcomes, results, durations.
+
+    Exit code 1 when they differ in more than their durations.
+    """
+    from openbell.cli.comparison import show_difference
+    from openbell.report.difference import Side, difference
+
+    store = Setting.of_the_past(Path(project)).past()
+    records = [find(store, target).record for target in (before, after)]
+    found = difference(*(Side(record, store.attempts(record.id, last_only=True)) for record in records))
+    if output == "json":
+        click.echo(json.dumps(found.data(), ensure_ascii=False))
+    else:
+        show_difference(found)
+    return ExitCode.OK if found.nothing else 1
 
 
 def _miss_json(info: MissInfo) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from openbell.executors.process.vitals import Vitals
@@ -44,3 +45,12 @@ def moment(at: datetime | None) -> str:
 def plural(count: int, one: str, many: str = "") -> str:
     """`1 task`, `2,500 tasks`."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def columns(heads: Sequence[str], rows: Sequence[Sequence[str]], sides: str) -> Iterator[str]:
+    """A table as lines under its headings, without its empty columns. `sides`: `<` or `>` for each column."""
+    kept = [place for place in range(len(heads)) if any(row[place] for row in rows)]
+    widths = {place: max(len(row[place]) for row in (heads, *rows)) for place in kept}
+    for row in (heads, *rows):
+        cells = (format(row[place], f"{sides[place]}{widths[place]}") for place in kept)
+        yield "  ".join(cells).rstrip()

@@ -20,8 +20,11 @@ from openbell.core.events import (
     Event,
     Exit,
     Exited,
+    Fire,
     Force,
+    Led,
     Lost,
+    Miss,
     OpenRun,
     Pause,
     Reached,
@@ -31,9 +34,11 @@ from openbell.core.events import (
     Requested,
     Resume,
     Skip,
+    SpaceChanged,
     Stall,
     Started,
     Stop,
+    Unplanned,
     Unreachable,
 )
 from openbell.core.inputs import Bind, Clear, Cleared, Fail, FilesSeen
@@ -50,6 +55,9 @@ KINDS: tuple[Kind, ...] = ("start", "success", "failure", "log", "metric")
 
 WHOLE = "pipeline"
 """The stage of what is about the run as a whole."""
+
+ENGINE = "engine"
+"""The stage of what is about no run."""
 
 
 class Told(NamedTuple):
@@ -104,6 +112,46 @@ def run_of(event: Event) -> str | None:
     task: TaskKey | None = getattr(event, "task", None)
     run: str | None = task.run if task is not None else getattr(event, "run", None)
     return run or None
+
+
+def project_line(seq: int, event: Event) -> dict[str, Any] | None:
+    """The line of an entry that is about no run that is there: leaders, the disk, occasions."""
+    told = _of_project(event)
+    if told is None:
+        return None
+    line: dict[str, Any] = dict.fromkeys(("run_id", "uid", "market", "session", "task", "attempt"))
+    return line | {
+        "stage": told.stage,
+        "event": told.kind,
+        "timestamp": event.at.isoformat(),
+        "msg": told.message,
+        "data": dict(told.data),
+        "seq": seq,
+    }
+
+
+def _of_project(event: Event) -> Told | None:
+    match event:
+        case Led(holder=holder, epoch=epoch):
+            return Told(ENGINE, "log", f"{holder} leads", {"epoch": epoch})
+        case SpaceChanged(free=free, low=low):
+            message = (
+                "The disk is nearly full: nothing more starts" if low else "There is room on the disk again"
+            )
+            return Told(ENGINE, "log", message, {"free": free})
+        case Fire(trigger=trigger):
+            return Told(
+                ENGINE, "log", f"The time of {event.run} has come: {trigger}", {"pipeline": event.pipeline}
+            )
+        case Miss(pipeline=pipeline, count=count, reason=reason):
+            keys = event.first if event.first == event.last else f"{event.first} to {event.last}"
+            data = {"pipeline": pipeline, "count": count, "reason": reason, "trigger": event.trigger}
+            return Told(ENGINE, "failure", f"Missed: {pipeline}/{keys}: {reason}", data)
+        case Unplanned(pipeline=pipeline, key=key, reason=reason):
+            data = {"pipeline": pipeline, "reason": reason}
+            return Told(ENGINE, "failure", f"Cannot be opened: {pipeline}/{key}: {reason}", data)
+        case _:
+            return None
 
 
 def _tell(event: Event, run: Run) -> Told | None:

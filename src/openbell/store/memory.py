@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from openbell.core.events import Answer, Event
@@ -15,6 +16,7 @@ from openbell.core.model import AttemptKey, Run, TaskKey
 from openbell.core.requests import Request
 from openbell.core.state import Limits, RunRecord, State
 from openbell.core.states import FailureKind, RunState, TaskState
+from openbell.core.telling import run_of as about
 from openbell.errors import Fenced
 from openbell.store.codec import decode_fire, decode_request, encode_request
 from openbell.store.inputs import CONSUMED_KEY, chore, keys_of, recall, recall_results
@@ -130,14 +132,31 @@ class MemoryStore:
                 yield attempt_info(Namespace(row))
 
     def journal(
-        self, after: int = 0, run_id: str | None = None, limit: int = 1000, kinds: Sequence[str] = ()
+        self,
+        after: int = 0,
+        run_id: str | None = None,
+        limit: int = 1000,
+        kinds: Sequence[str] = (),
+        name: str | None = None,
     ) -> list[tuple[int, Event]]:
         found = (
             entry
-            for entry in self._journal
+            for entry in self._entries(run_id, name)
             if entry[0] > after and (not kinds or type(entry[1]).__name__ in kinds)
         )
-        return [entry for entry in found if run_id is None or run_id == _about(entry[1])][:limit]
+        return list(islice(found, limit))
+
+    def before_last(self, count: int, run_id: str | None = None, name: str | None = None) -> int:
+        numbers = [seq for seq, _ in self._entries(run_id, name)]
+        return numbers[-count - 1] if count < len(numbers) else 0
+
+    def _entries(self, run_id: str | None, name: str | None) -> Iterator[tuple[int, Event]]:
+        """Journal entries about a run, or about runs of a pipeline."""
+        for entry in self._journal:
+            run = about(entry[1])
+            of_name = name is None or (run in self._runs and self._runs[run]["name"] == name)
+            if run_id in (None, run) and of_name:
+                yield entry
 
     def consumed(self, pipeline: str, step: str, keys: Sequence[str]) -> dict[str, str]:
         return {
@@ -239,11 +258,3 @@ def _replace(known: dict[Any, str], changed: Mapping[Any, str | None]) -> None:
         known.pop(key, None)
         if value is not None:
             known[key] = value
-
-
-def _about(event: Event) -> str | None:
-    task = getattr(event, "task", None)
-    run = getattr(event, "run", None)
-    if task is not None:
-        return str(task.run)
-    return run.id if isinstance(run, Run) else run

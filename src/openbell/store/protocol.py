@@ -87,9 +87,22 @@ class Store(Protocol):
         ...
 
     def journal(
-        self, after: int = 0, run_id: str | None = None, limit: int = 1000, kinds: Sequence[str] = ()
+        self,
+        after: int = 0,
+        run_id: str | None = None,
+        limit: int = 1000,
+        kinds: Sequence[str] = (),
+        name: str | None = None,
     ) -> list[tuple[int, Event]]:
-        """Journal entries with a number above `after`, in order. `kinds`: names of events, all for none."""
+        """Journal entries with a number above `after`, in order.
+
+        `run_id`, `name`: only about this run, about runs of this pipeline; `kinds`: names of events, all
+        for none.
+        """
+        ...
+
+    def before_last(self, count: int, run_id: str | None = None, name: str | None = None) -> int:
+        """The number behind which the last `count` journal entries stand (of this run, of this pipeline)."""
         ...
 
     def consumed(self, pipeline: str, step: str, keys: Sequence[str]) -> dict[str, str]:

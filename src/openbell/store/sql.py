@@ -43,6 +43,7 @@ from openbell.store.statements import (
     TASKS,
     UPSERT_LEASE,
     apply,
+    entries_of,
     insert,
 )
 
@@ -191,11 +192,14 @@ class SqlStore:
             yield attempt_info(row)
 
     def journal(
-        self, after: int = 0, run_id: str | None = None, limit: int = 1000, kinds: Sequence[str] = ()
+        self,
+        after: int = 0,
+        run_id: str | None = None,
+        limit: int = 1000,
+        kinds: Sequence[str] = (),
+        name: str | None = None,
     ) -> list[tuple[int, Event]]:
-        chosen = sa.select(tables.journal).where(tables.journal.c.seq > after)
-        if run_id is not None:
-            chosen = chosen.where(tables.journal.c.run == run_id)
+        chosen = sa.select(tables.journal).where(tables.journal.c.seq > after, *entries_of(run_id, name))
         if kinds:
             chosen = chosen.where(tables.journal.c.kind.in_(kinds))
         rows = self._read(chosen.order_by(tables.journal.c.seq).limit(limit))
@@ -215,6 +219,12 @@ class SqlStore:
         of_step = (table.c.pipeline == pipeline) & (table.c.step == step)
         chosen = sa.select(table).where(of_step).order_by(table.c.at.desc()).limit(limit)
         return [InputFile(row.path, row.size, row.mtime_ns, row.key) for row in self._read(chosen)]
+
+    def before_last(self, count: int, run_id: str | None = None, name: str | None = None) -> int:
+        seq = tables.journal.c.seq
+        chosen = sa.select(seq).where(*entries_of(run_id, name)).order_by(seq.desc())
+        rows = self._read(chosen.offset(count).limit(1))
+        return rows[0].seq if rows else 0
 
     def last(self) -> int:
         with self._snapshot() as connection:

@@ -41,6 +41,18 @@ def _merge(table: sa.Table, *keys: str) -> sa.Update:
 NEWEST_FIRST = (tables.runs.c.opened_at.desc(), tables.runs.c.number.desc(), tables.runs.c.id.desc())
 """The order of runs."""
 
+
+def entries_of(run_id: str | None, name: str | None) -> list[sa.ColumnElement[bool]]:
+    """Conditions on journal entries: about this run, about runs of this pipeline."""
+    about = tables.journal.c.run
+    conditions: list[sa.ColumnElement[bool]] = []
+    if run_id is not None:
+        conditions.append(about == run_id)
+    if name is not None:
+        conditions.append(about.in_(sa.select(tables.runs.c.id).where(tables.runs.c.name == name)))
+    return conditions
+
+
 _last_entry = sa.select(sa.func.coalesce(sa.func.max(tables.journal.c.seq), 0)).scalar_subquery()
 
 HEAD = sa.select(tables.lease.c.epoch, _last_entry)
