@@ -26,7 +26,7 @@ def test_a_forced_run_is_recorded_with_user_and_reason(desk: Desk) -> None:
     assert ": the vendor is late" in shown
     told = json.loads(desk.run("runs", "show", "chain", "-o", "json").out)["forced"]
     assert (told["reason"], "@" in told["by"]) == ("the vendor is late", True)
-    assert desk.run("runs", "ls").out.splitlines()[0].endswith(", forced")
+    assert desk.run("runs", "ls").out.splitlines()[1].endswith("  forced")
     assert json.loads(desk.run("runs", "ls", "-o", "json").out)[0]["forced"] == told
     new = desk.run("run", "chain.yaml", "--new")
     assert (new.code, desk.lines("ran")) == (2, ["b"]), "the next run knows nothing of it"

@@ -26,7 +26,7 @@ def test_a_run_in_a_mode(desk: Desk) -> None:
     assert "note: `metrics` does not wait for `scenarios`, which is no part of this run" in weekly.err
     assert sorted(desk.lines("pipelines/ran")[1:]) == ["data weekly 30 weekly", "metrics"]
     listed = desk.run("runs", "ls").out.splitlines()
-    assert [line.rpartition(", ")[2] for line in listed] == ["mode weekly", "mode daily"]
+    assert [line.split()[-1] for line in listed] == ["MODE", "weekly", "daily"]
     shown = desk.run("runs", "show", "research").out
     assert "  mode    weekly\n  without scenarios\n" in shown
     told = json.loads(desk.run("runs", "show", "research/2", "-o", "json").out)["choice"]

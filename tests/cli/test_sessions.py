@@ -103,7 +103,8 @@ def test_a_backfill_runs_each_session_in_order_and_again_only_what_is_missing(de
     assert again.code == 0
     assert [json.loads(line)["state"] for line in again.out.splitlines()] == ["succeeded"] * 5
     assert len(desk.lines("ran")) == 6
-    assert "session 2024-07-08" in desk.run("runs", "ls").out.splitlines()[0]
+    head, newest, *_ = desk.run("runs", "ls").out.splitlines()
+    assert (head.split()[-1], newest.split()[-1]) == ("SESSION", "2024-07-08")
     shown = desk.run("runs", "show", "carry/5").out
     assert "session 2024-07-08 of XNYS" in shown
     assert "calendar of XNYS: " in shown

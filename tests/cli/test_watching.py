@@ -155,12 +155,13 @@ def test_a_pause_leaves_the_screen_of_the_leader_as_it_is(desk: Desk) -> None:
     desk.write("s.yaml", HELD)
     terminal = Terminal(desk, "run", "s.yaml")
     terminal.until(b"2 succeeded")
-    assert desk.run("pause", "s").code == 0
-    terminal.until(b"paused")
+    pausing = desk.begin("pause", "s")
+    terminal.until(b"paused")  # read on meanwhile: who does not look at the screen holds up who draws it
     go(desk)
     terminal.until(b"4 succeeded")
-    assert desk.run("resume", "s").code == 0
+    resuming = desk.begin("resume", "s")
     terminal.until(b"")
+    assert [finish(pausing).code, finish(resuming).code] == [0, 0]
     assert terminal.code() == 0
     assert b"8 succeeded" in terminal.said
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import json
 import os
 import re
 import sys
@@ -12,7 +13,7 @@ from xml.sax.saxutils import escape
 import click
 
 from openbell.cli.daemon import passed_on
-from openbell.cli.options import PROJECT
+from openbell.cli.options import OUTPUT, PROJECT
 from openbell.cli.setting import Setting
 from openbell.errors import ExitCode, UsageError
 
@@ -76,20 +77,23 @@ def service() -> None:
 )
 @click.option("--launchd", "kind", flag_value="launchd", help="A job for launchd.")
 @click.option("--system", is_flag=True, help="For the whole machine instead of this user (systemd).")
+@OUTPUT
 @PROJECT
-def print_service(kind: str, system: bool, project: str) -> int:
+def print_service(kind: str, system: bool, output: str, project: str) -> int:
     """Print what the service manager needs to run `openbell start` in this project.
 
     Nothing is installed: the first lines say where the file belongs and which command enables it.
     """
     setting = Setting.of(Path(project))
     folder = str(setting.project.folder)
-    if kind == "launchd":
-        if system:
-            raise UsageError("--system is for systemd")
-        click.echo(_launchd(folder, setting.workspace.log), nl=False)
-        return ExitCode.OK
-    click.echo(_systemd(folder, system=system), nl=False)
+    if kind == "launchd" and system:
+        raise UsageError("--system is for systemd")
+    launchd = kind == "launchd"
+    text = _launchd(folder, setting.workspace.log) if launchd else _systemd(folder, system=system)
+    if output == "json":
+        click.echo(json.dumps({"kind": kind, "folder": folder, "text": text}, ensure_ascii=False))
+    else:
+        click.echo(text, nl=False)
     return ExitCode.OK
 
 
