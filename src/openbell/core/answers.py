@@ -73,6 +73,9 @@ def _submit(state: State, request_id: str, request: Submit, run: str, now: datet
             yield Force(now, run, request.forced)
         yield Answer(now, request_id, True, "opened", run)
         return
+    if request.key and record.run.digest != request.digest:  # of another shape, perhaps
+        yield Answer(now, request_id, True, "is there already, by another definition", run)
+        return
     actions = list(_rerun(record, request, now))
     if record.outcome and not actions:
         yield Answer(now, request_id, True, "nothing to do: every task has succeeded", run)

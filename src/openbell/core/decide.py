@@ -20,12 +20,13 @@ from openbell.core.intake import lookout, waits_for_chores
 from openbell.core.model import Step, TaskKey
 from openbell.core.naps import Naps
 from openbell.core.needs import AFTER, after_one, hopeless, lost
-from openbell.core.occasions import moments, occasions, replaced
+from openbell.core.occasions import moments, occasions
 from openbell.core.requests import CancelTasks
 from openbell.core.resources import Pool, Usage, asks
 from openbell.core.state import Group, Live, RunRecord, State
 from openbell.core.states import StopReason, TaskState
 from openbell.core.summary import outcome, stall_at
+from openbell.core.turns import replaced
 from openbell.core.windows import is_open
 
 
@@ -46,7 +47,7 @@ def decide(state: State, now: datetime, naps: Naps | None = None) -> Decision:
         return Decision(tuple(answer(state, request_id, request, run, now)), None)
     if actions := [*occasions(state, now)]:
         return Decision(tuple(actions), None)
-    for record in replaced(state, now):
+    for record in replaced(state):
         everything = CancelTasks(record.id)
         actions.extend(cancellation(record, everything, "replaced by the next run", now))
     actions.extend(

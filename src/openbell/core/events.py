@@ -175,7 +175,10 @@ class Unwatch:
 
 @dataclass(frozen=True, slots=True)
 class Fire:
-    """The occasion has come: a run of this pipeline is due. It stands until a run answers for it."""
+    """The occasion has come: a run of this pipeline is due. It stands until a run answers for it.
+
+    `queued`: its predecessor still runs. The same comes again without that when it is its turn.
+    """
 
     at: datetime
     pipeline: str
@@ -185,6 +188,7 @@ class Fire:
     nominal: datetime
     session: date | None = None
     mode: str = ""
+    queued: bool = False
 
     @property
     def run(self) -> str:
@@ -203,6 +207,18 @@ class Miss:
     first: str
     last: str
     count: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unplanned:
+    """No run comes of an occasion that had come: its file or its calendar does not allow it, or it was
+    queued in vain."""
+
+    at: datetime
+    pipeline: str
+    trigger: str
+    key: str
     reason: str
 
 
@@ -227,6 +243,7 @@ Action = (
     | Unwatch
     | Fire
     | Miss
+    | Unplanned
 )
 
 
@@ -339,17 +356,6 @@ class Reported:
 
 
 @dataclass(frozen=True, slots=True)
-class Unplanned:
-    """No run could be made of the pipeline for this occasion: its file or its calendar does not allow it."""
-
-    at: datetime
-    pipeline: str
-    trigger: str
-    key: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
 class SpaceChanged:
     """The disk of the state folder fell below its floor, or rose above it again."""
 
@@ -368,7 +374,6 @@ Fact = (
     | Unreachable
     | Reached
     | Reported
-    | Unplanned
     | SpaceChanged
     | FilesSeen
     | Cleared

@@ -161,7 +161,6 @@ def _run(state: State, event: OpenRun | Amend | Force | Pause | Resume | Stall |
 
 def _lead(state: State, event: Led) -> None:
     state.epoch = event.epoch
-    state.led_at = event.at
     for chore in state.chores.values():
         chore.ordered, chore.error = False, ""
     for record in state.runs.values():

@@ -2,59 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from datetime import date, datetime
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
+from functools import lru_cache
+from itertools import groupby, takewhile
 
 from openbell.core.events import Action, Fire, Miss
 from openbell.core.model import Overlap, Run, run_name
 from openbell.core.state import Schedule, State
 from openbell.core.states import RunState
 from openbell.core.triggers import AfterTrigger, named
+from openbell.core.turns import displaced, predecessor
 from openbell.errors import OutOfBounds
 from openbell.market import Market
 
 _KEPT = 60  # endings of each pipeline that are kept in mind
+_TIMED = re.compile(r"\d{8}T\d{6}Z(-.*)?")
 
 
 def following(
     state: State, schedule: Schedule, trigger: AfterTrigger, position: str, now: datetime
 ) -> Iterator[Action]:
     """The first label behind the position that every pipeline it waits for has come to."""
-    if schedule.pipeline.overlap is not Overlap.ALLOW and state.rivals(schedule.pipeline.name):
-        return  # what it waited for is done: the run comes when its predecessor has ended
     if not any(max(state.ended.get(name, {}), default="") > position for name in trigger.pipelines):
         return
-    labels = {
-        label
-        for name in trigger.pipelines
-        for label, outcome in state.ended.get(name, {}).items()
-        if label > position and outcome is RunState.SUCCEEDED
-    }
-    passed: list[str] = []
-    skips = trigger.mismatch == "skip"
-    for label in sorted(labels):
-        closed = [schedule.market]
-        if skips:
-            closed += [_market(state, name) for name in trigger.pipelines]
-        if why := next(filter(None, (_foreign(market, label) for market in closed)), ""):
-            yield _unmatched(schedule, trigger, [*passed, label], why, now)
+    passed: list[tuple[str, str]] = []  # labels, each with the reason why it can have no run, or none
+    known = {label for name in trigger.pipelines for label in _known(state, name) if label > position}
+    for label in sorted(known):
+        why = _unfit(state, schedule, trigger, label)
+        if not why and ready(state, trigger, label):
+            yield from _missed(schedule, trigger, passed, f"{label} came first", now)
+            yield from _follow(state, schedule, trigger, label, now)
             return
-        if ready(state, trigger, label):
-            if passed:
-                yield _unmatched(schedule, trigger, passed, f"{label} came first", now)
-            key = f"{label}-{trigger.mode}" if trigger.mode else label
-            name = schedule.pipeline.name
-            yield Fire(now, name, named(trigger), label, key, now, _day(label), trigger.mode)
-            return
-        passed.append(label)
+        passed.append((label, why))
+    hopeless = [*takewhile(lambda one: one[1], passed)]
+    yield from _missed(schedule, trigger, hopeless, "", now)
+
+
+def _follow(
+    state: State, schedule: Schedule, trigger: AfterTrigger, label: str, now: datetime
+) -> Iterator[Action]:
+    """The run for a label. What it waited for is done, so it is never given up for a predecessor."""
+    name = schedule.pipeline.name
+    if schedule.pipeline.overlap is Overlap.REPLACE:
+        yield from displaced(state, name, now)
+    key = f"{label}-{trigger.mode}" if trigger.mode else label
+    queued = predecessor(state, schedule) not in ("", f"{name}/{key}")
+    session = _session(schedule, label)
+    yield Fire(now, name, named(trigger), label, key, now, session, trigger.mode, queued)
+
+
+def _missed(
+    schedule: Schedule, trigger: AfterTrigger, passed: Sequence[tuple[str, str]], reason: str, now: datetime
+) -> Iterator[Miss]:
+    """The records of labels that no run comes of. `reason`: of those that have none of their own."""
+    name = schedule.pipeline.name
+    for why, group in groupby(passed, key=lambda one: one[1] or reason):
+        labels = [label for label, _ in group]
+        yield Miss(now, name, named(trigger), labels[-1], labels[0], labels[-1], len(labels), why)
+
+
+def _unfit(state: State, schedule: Schedule, trigger: AfterTrigger, label: str) -> str:
+    """Why there can be no run for a label, or an empty text."""
+    closed = [schedule.market]
+    if trigger.mismatch == "skip":
+        closed += [_market(state, name) for name in trigger.pipelines]
+    return next(filter(None, (_foreign(market, label) for market in closed)), "")
 
 
 def awaited_labels(
     state: State, schedule: Schedule, trigger: AfterTrigger, position: str
 ) -> Iterator[tuple[str, str]]:
     """Labels that have begun to be there, with what each of the pipelines has come to."""
-    if running := state.rivals(schedule.pipeline.name):
-        yield running[0], "still runs: what comes after it waits"
+    if before := predecessor(state, schedule):
+        yield before, "still runs: what comes after it waits"
     labels = {label for name in trigger.pipelines for label in _known(state, name) if label > position}
     for label in sorted(labels):
         told = (f"{name} {_told(state, name, label, trigger)}" for name in trigger.pipelines)
@@ -82,8 +104,9 @@ def _told(state: State, name: str, label: str, trigger: AfterTrigger) -> str:
 
 def ready(state: State, trigger: AfterTrigger, label: str) -> bool:
     """Whether what a trigger waits for is there for this label."""
-    there = (fits(state, name, label, trigger) for name in trigger.pipelines)
-    return all(there) if trigger.every_one else any(there)
+    if not any(state.ended.get(name, {}).get(label) is RunState.SUCCEEDED for name in trigger.pipelines):
+        return False
+    return not trigger.every_one or all(fits(state, name, label, trigger) for name in trigger.pipelines)
 
 
 def fits(state: State, name: str, label: str, trigger: AfterTrigger) -> bool:
@@ -94,19 +117,19 @@ def fits(state: State, name: str, label: str, trigger: AfterTrigger) -> bool:
     market, day = _market(state, name), _day(label)
     if market is None or day is None or not _foreign(market, label):
         return False
-    if trigger.mismatch == "previous":
-        return (before := _before(market, day)) is not None and ended.get(before) is RunState.SUCCEEDED
-    return any(other > label and outcome is RunState.SUCCEEDED for other, outcome in ended.items())
+    return ended.get(_beside(market, day, trigger.mismatch)) is RunState.SUCCEEDED
 
 
-def _before(market: Market, day: date) -> str | None:
-    """The label of the last session before a date."""
+def _beside(market: Market, day: date, mismatch: str) -> str:
+    """The label of the session that stands in for a date without one."""
     try:
-        return market.prev_session(day).date.isoformat()
+        near = market.prev_session(day) if mismatch == "previous" else market.next_session(day)
     except OutOfBounds:
-        return None
+        return ""
+    return near.date.isoformat()
 
 
+@lru_cache(maxsize=4096)
 def _foreign(market: Market | None, label: str) -> str:
     """Why a label is no session of a market, or an empty text."""
     day = _day(label)
@@ -123,17 +146,21 @@ def _market(state: State, name: str) -> Market | None:
 
 
 def _day(label: str) -> date | None:
+    """The session that a label is, or None."""
     try:
-        return date.fromisoformat(label) if "-" in label else None
+        return date.fromisoformat(label) if label[4:5] == "-" else None
     except ValueError:
         return None
 
 
-def _unmatched(
-    schedule: Schedule, trigger: AfterTrigger, labels: list[str], reason: str, now: datetime
-) -> Miss:
-    name = schedule.pipeline.name
-    return Miss(now, name, named(trigger), labels[-1], labels[0], labels[-1], len(labels), reason)
+def _session(schedule: Schedule, label: str) -> date | None:
+    """The session of a run that comes after runs of this label."""
+    if (day := _day(label)) is not None or schedule.market is None:
+        return day
+    try:
+        return schedule.market.session(datetime.strptime(label[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC))
+    except (ValueError, OutOfBounds):
+        return None
 
 
 def latest(state: State, trigger: AfterTrigger) -> str:
@@ -146,6 +173,8 @@ def latest(state: State, trigger: AfterTrigger) -> str:
 
 def remember(state: State, name: str, label: str, outcome: RunState) -> None:
     """How a run of this label ended, for the pipelines that come after it."""
+    if not label:
+        return
     ended = state.ended.setdefault(name, {})
     ended.pop(label, None)
     ended[label] = outcome
@@ -160,5 +189,17 @@ def awaited(schedules: Mapping[str, Schedule]) -> set[str]:
 
 
 def label_of(run: Run) -> str:
-    """What runs of different pipelines are matched by: the session, or the key where there is none."""
-    return run.pipeline.sessions.get("session") or run_name(run.id)[1]
+    """What runs of different pipelines are matched by, in the order of time."""
+    pipeline = run.pipeline
+    return label_for(run.id, pipeline.sessions.get("session", ""), pipeline.market, run.opened_at)
+
+
+def label_for(run_id: str, session: str, market: object, opened_at: datetime) -> str:
+    """The session of a run; without a market the instant that it is for, or at which it was opened.
+
+    Empty for a run that belongs to no session although its pipeline has a market: nothing comes after it.
+    """
+    if session or market is not None:
+        return session
+    key = run_name(run_id)[1]
+    return key if _TIMED.fullmatch(key) else f"{opened_at.astimezone(UTC):%Y%m%dT%H%M%SZ}"

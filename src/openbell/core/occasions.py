@@ -1,12 +1,13 @@
 """Which occasions have come, and what becomes of each: a run, or a record of why there is none.
 
-An occasion is dealt with once: its trigger's position moves past it in the same event, and never back,
-whatever the clock does.
+An occasion is dealt with once, as soon as somebody is there: its trigger's position moves past it in the
+same event, and never back, whatever the clock does. One that has to wait for its predecessor is queued,
+and stands in the store until its turn comes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from itertools import islice, takewhile
@@ -14,7 +15,7 @@ from itertools import islice, takewhile
 from openbell.core.events import Action, Fire, Miss, Unplanned, Unwatch, Watch
 from openbell.core.following import following, latest
 from openbell.core.model import Overlap
-from openbell.core.state import RunRecord, Schedule, State
+from openbell.core.state import Schedule, State
 from openbell.core.triggers import (
     AfterTrigger,
     Occasion,
@@ -25,14 +26,14 @@ from openbell.core.triggers import (
     next_after,
     upcoming,
 )
+from openbell.core.turns import displaced, predecessor, turn
 from openbell.errors import OutOfBounds
 from openbell.market import Market, MarketState
 
 _PUNCTUAL = timedelta(minutes=2)
-"""An engine that is up looks at least once a minute: what is later than this, it has slept over."""
+"""An engine that is up looks at least once a minute: what is later than this, it was not there for."""
 
-_MOST = 10_000  # occasions of one trigger that are counted one by one
-_KEPT = 60  # endings of each pipeline that are kept in mind
+_MOST = 10_000  # occasions of one trigger that are dealt with at once
 FIRED = "fire."
 """How the ids of requests begin that fired occasions make."""
 
@@ -46,17 +47,28 @@ def request_id(run: str) -> str:
 
 
 def occasions(state: State, now: datetime) -> Iterator[Action]:
-    """What the triggers of all schedules come to at this instant."""
+    """What the triggers of all schedules come to at this instant.
+
+    One trigger of a pipeline at a time: what the others come to depends on it.
+    """
     for schedule in (state.schedules or {}).values():
         for trigger in schedule.pipeline.triggers:
-            name = schedule.pipeline.name
-            position = state.positions.get((name, named(trigger)))
-            if position is None:
-                yield Watch(now, name, named(trigger), _start(state, schedule, trigger, now))
-            elif isinstance(trigger, AfterTrigger):
-                yield from following(state, schedule, trigger, position, now)
-            elif isinstance(trigger, Timed):
-                yield from _due(state, schedule, trigger, position, now)
+            if actions := [*_of_trigger(state, schedule, trigger, now)]:
+                yield from actions
+                break
+        else:
+            yield from turn(state, schedule, now)
+
+
+def _of_trigger(state: State, schedule: Schedule, trigger: Trigger, now: datetime) -> Iterator[Action]:
+    name = schedule.pipeline.name
+    position = state.positions.get((name, named(trigger)))
+    if position is None:
+        yield Watch(now, name, named(trigger), _start(state, schedule, trigger, now))
+    elif isinstance(trigger, AfterTrigger):
+        yield from following(state, schedule, trigger, position, now)
+    elif isinstance(trigger, Timed):
+        yield from _due(state, schedule, trigger, position, now)
 
 
 def unwatched(state: State, now: datetime) -> Iterator[Unwatch]:
@@ -74,17 +86,12 @@ def unwatched(state: State, now: datetime) -> Iterator[Unwatch]:
 def moments(state: State) -> Iterator[datetime]:
     """When the next occasion of each trigger comes."""
     for schedule in (state.schedules or {}).values():
-        yield from _next(state, schedule)
-
-
-def _next(state: State, schedule: Schedule) -> Iterator[datetime]:
-    """When the next occasion of each trigger comes; one in the past is held up."""
-    for trigger in schedule.pipeline.triggers:
-        position = state.positions.get((schedule.pipeline.name, named(trigger)))
-        if position is not None and isinstance(trigger, Timed):
-            occasion = coming(trigger, schedule.market, position)
-            if occasion is not None:
-                yield occasion.at
+        for trigger in schedule.pipeline.triggers:
+            position = state.positions.get((schedule.pipeline.name, named(trigger)))
+            if position is not None and isinstance(trigger, Timed):
+                occasion = coming(trigger, schedule.market, position)
+                if occasion is not None:
+                    yield occasion.at
 
 
 def _start(state: State, schedule: Schedule, trigger: Trigger, now: datetime) -> str:
@@ -93,20 +100,25 @@ def _start(state: State, schedule: Schedule, trigger: Trigger, now: datetime) ->
         return latest(state, trigger)
     if isinstance(trigger, SessionTrigger) and schedule.market is not None:
         try:
-            moment = schedule.market.moment(now)
-            if moment.state not in (MarketState.OVERNIGHT, MarketState.HOLIDAY):
-                begin = schedule.market.window(moment.session, MarketState.PRE_OPEN)[0]
+            if (label := _going_on(schedule.market, now)) is not None:
+                begin = schedule.market.window(label, MarketState.PRE_OPEN)[0]
                 return (begin - timedelta(seconds=1)).isoformat()
         except OutOfBounds:
             pass
     return now.isoformat()
 
 
-def last_over(market: Market, now: datetime) -> date:
-    """The last session whose day is over, its post-close included."""
+def _going_on(market: Market, now: datetime) -> date | None:
+    """The session whose day it is, from its pre-open to the end of its post-close; None between two."""
     moment = market.moment(now)
     over = moment.state in (MarketState.OVERNIGHT, MarketState.HOLIDAY)
-    return moment.session if over else market.prev_session(moment.session).date
+    return None if over else moment.session
+
+
+def last_over(market: Market, now: datetime) -> date:
+    """The last session whose day is over, its post-close included."""
+    label = _going_on(market, now)
+    return market.session(now) if label is None else market.prev_session(label).date
 
 
 @lru_cache(maxsize=4096)
@@ -115,63 +127,88 @@ def coming(trigger: Timed, market: Market | None, position: str) -> Occasion | N
     return next_after(trigger, market, datetime.fromisoformat(position))
 
 
+# ── what has come by the clock ───────────────────────────────────────────────────────────────
+
+
 def _due(state: State, schedule: Schedule, trigger: Timed, position: str, now: datetime) -> Iterator[Action]:
-    """The occasions of one trigger that have come since its position."""
+    """The occasions of one trigger that have come since its position, all of them."""
     first = coming(trigger, schedule.market, position)
     if first is None or first.at > now:
         return
+    most = _MOST + schedule.pipeline.catch_up
     since = upcoming(trigger, schedule.market, datetime.fromisoformat(position))
-    due = list(islice(takewhile(lambda occasion: occasion.at <= now, since), _MOST))
-    wanted, missed = _caught_up(state, schedule, due, now)
-    if missed:
-        yield _miss(schedule, trigger, missed, "the engine was not running", now)
-    if not wanted:
+    due = list(islice(takewhile(lambda occasion: occasion.at <= now, since), most))
+    late = [occasion for occasion in due if _late(schedule, trigger, occasion, now)]
+    if len(late) == most:  # as many again come after these, which nobody can catch up with
+        yield _miss(schedule, trigger, late[:_MOST], "the engine was not running", now)
         return
-    running = state.rivals(schedule.pipeline.name)
-    overlap = schedule.pipeline.overlap
-    if overlap is Overlap.ALLOW or not running:
-        yield _fire(schedule, trigger, wanted[0], now)
-    elif overlap is Overlap.FORBID and now - wanted[0].at <= _PUNCTUAL:
-        yield _miss(schedule, trigger, wanted, f"overlap: {running[0]} still runs", now)
-    elif overlap is Overlap.REPLACE and len(wanted) > 1:  # the last one fires when `replaced` has made room
-        yield _miss(schedule, trigger, wanted[:-1], "replaced by the next one", now)
-
-
-def _caught_up(
-    state: State, schedule: Schedule, due: list[Occasion], now: datetime
-) -> tuple[list[Occasion], list[Occasion]]:
-    """Those that get a run, and those that nobody was there for, by the pipeline's `catch_up`."""
-    patient = schedule.pipeline.overlap in (Overlap.QUEUE, Overlap.REPLACE)
-    led = state.led_at or now
-    late = [o for o in due if o.at < led - _PUNCTUAL or (not patient and now - o.at > _PUNCTUAL)]
     fresh = due[len(late) :]
-    kept = max(0, schedule.pipeline.catch_up - (0 if patient else len(fresh)))
-    return [*late[len(late) - min(kept, len(late)) :], *fresh], late[: len(late) - min(kept, len(late))]
+    missed = len(late) - min(max(0, schedule.pipeline.catch_up - len(fresh)), len(late))
+    if missed:
+        yield _miss(schedule, trigger, late[:missed], "the engine was not running", now)
+    yield from _come(state, schedule, trigger, late[missed:], fresh, now)
 
 
-def replaced(state: State, now: datetime) -> Iterator[RunRecord]:
-    """Runs that have to make room for the next one of their pipeline."""
-    for name, schedule in (state.schedules or {}).items():
-        if schedule.pipeline.overlap is Overlap.REPLACE and any(at <= now for at in _next(state, schedule)):
-            for record in state.runs.values():
-                if record.outcome is None and record.run.pipeline.name == name:
-                    yield record
+def _late(schedule: Schedule, trigger: Timed, occasion: Occasion, now: datetime) -> bool:
+    """Whether nobody was there for it. A session that is still going on is not missed yet."""
+    if now - occasion.at <= _PUNCTUAL:
+        return False
+    if isinstance(trigger, SessionTrigger) and schedule.market is not None:
+        try:
+            return _going_on(schedule.market, now) != occasion.session
+        except OutOfBounds:
+            return True
+    return True
+
+
+def _come(
+    state: State,
+    schedule: Schedule,
+    trigger: Timed,
+    late: Sequence[Occasion],
+    fresh: Sequence[Occasion],
+    now: datetime,
+) -> Iterator[Action]:
+    """A run for each, at once or in its turn, or a miss, by `overlap`."""
+    name, overlap = schedule.pipeline.name, schedule.pipeline.overlap
+    wanted = [*late, *fresh]
+    patient = bool(late) or overlap is not Overlap.FORBID  # whoever catches up does so one after the other
+    if overlap is Overlap.REPLACE and wanted:
+        if len(wanted) > 1:
+            yield _miss(schedule, trigger, wanted[:-1], "replaced by the next one", now)
+        wanted = wanted[-1:]
+        yield from displaced(state, name, now)
+    before = predecessor(state, schedule)
+    for occasion in wanted:
+        run = f"{name}/{occasion.key}"
+        if before in ("", run):  # two triggers may name one instant: that is one run
+            yield _fire(schedule, trigger, occasion, now)
+        elif patient:
+            yield _fire(schedule, trigger, occasion, now, queued=True)
+        else:
+            yield _miss(schedule, trigger, [occasion], f"overlap: {before} still runs", now)
+        if overlap is not Overlap.ALLOW:
+            before = before or run
 
 
 # ── what the actions say ─────────────────────────────────────────────────────────────────────
 
 
 def _fire(
-    schedule: Schedule, trigger: Trigger, occasion: Occasion, now: datetime, position: str = ""
+    schedule: Schedule,
+    trigger: Trigger,
+    occasion: Occasion,
+    now: datetime,
+    position: str = "",
+    *,
+    queued: bool = False,
 ) -> Fire:
-    name = schedule.pipeline.name
     position = position or occasion.at.isoformat()
-    return Fire(
-        now, name, named(trigger), position, occasion.key, occasion.at, occasion.session, trigger.mode
-    )
+    name, key, mode = schedule.pipeline.name, occasion.key, trigger.mode
+    return Fire(now, name, named(trigger), position, key, occasion.at, occasion.session, mode, queued)
 
 
-def _miss(schedule: Schedule, trigger: Timed, missed: list[Occasion], reason: str, now: datetime) -> Miss:
+def _miss(schedule: Schedule, trigger: Timed, missed: Sequence[Occasion], reason: str, now: datetime) -> Miss:
     name, position = schedule.pipeline.name, missed[-1].at.isoformat()
     return Miss(now, name, named(trigger), position, missed[0].key, missed[-1].key, len(missed), reason)
 
@@ -187,7 +224,9 @@ def note(state: State, event: Watch | Unwatch | Fire | Miss | Unplanned) -> None
         case Unwatch():
             state.positions.pop((event.pipeline, event.trigger), None)
         case Fire():
-            state.positions[event.pipeline, event.trigger] = event.position
+            known = state.fired.get(event.run)
+            if known is None or not known.queued:  # else its position has been passed when it was queued
+                state.positions[event.pipeline, event.trigger] = event.position
             state.fired[event.run] = event
         case Unplanned():
             state.fired.pop(f"{event.pipeline}/{event.key}", None)

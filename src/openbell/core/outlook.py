@@ -10,12 +10,18 @@ from openbell.core.gates import Blocker
 from openbell.core.occasions import coming
 from openbell.core.state import Schedule, State
 from openbell.core.triggers import AfterTrigger, FilesTrigger, Timed, Trigger, named
+from openbell.core.turns import predecessor
 
 
 def outlook(state: State, schedule: Schedule, now: datetime) -> Iterator[tuple[Trigger, Blocker]]:
     """For each trigger of a pipeline, what its next run waits for."""
     for trigger in schedule.pipeline.triggers:
-        position = state.positions.get((schedule.pipeline.name, named(trigger)))
+        name = schedule.pipeline.name
+        for fire in state.fired.values():
+            if fire.queued and (fire.pipeline, fire.trigger) == (name, named(trigger)):
+                before = predecessor(state, schedule) or "its predecessor"
+                yield trigger, Blocker("overlap", f"{fire.run} is queued behind {before}, which still runs")
+        position = state.positions.get((name, named(trigger)))
         if isinstance(trigger, FilesTrigger):
             yield trigger, Blocker("files", f"waits for files: {' '.join(trigger.patterns)}")
         elif position is None:
@@ -24,17 +30,14 @@ def outlook(state: State, schedule: Schedule, now: datetime) -> Iterator[tuple[T
             for label, told in awaited_labels(state, schedule, trigger, position):
                 yield trigger, Blocker("after", f"{label}: {told}")
         elif isinstance(trigger, Timed):
-            yield trigger, _timed(state, schedule, trigger, position, now)
+            yield trigger, _timed(schedule, trigger, position, now)
 
 
-def _timed(state: State, schedule: Schedule, trigger: Timed, position: str, now: datetime) -> Blocker:
+def _timed(schedule: Schedule, trigger: Timed, position: str, now: datetime) -> Blocker:
     occasion = coming(trigger, schedule.market, position)
     if occasion is None:
         return Blocker("calendar", "the calendar knows of no further occasion: renew it")
     if occasion.at > now:
         session = f" (session {occasion.session})" if occasion.session else ""
         return Blocker("time", f"opens {schedule.pipeline.name}/{occasion.key}{session}", occasion.at)
-    if running := state.rivals(schedule.pipeline.name):
-        overlap = schedule.pipeline.overlap.value
-        return Blocker("overlap", f"{occasion.key} is due, and {running[0]} still runs (overlap: {overlap})")
     return Blocker("daemon", f"{occasion.key} is due, and the engine will open it when it leads")

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from openbell.core.durations import Durations
 from openbell.core.events import Fire
@@ -157,8 +156,6 @@ class State:
     """Consumed files that are not put away yet, by run, step and path."""
     space_low: bool = False
     epoch: int = 0
-    led_at: datetime | None = None
-    """When the engine took the lead."""
     schedules: Mapping[str, Schedule] | None = None
     """The pipelines that open runs by themselves; None for an engine that only carries out requests."""
     positions: dict[tuple[str, str], str] = field(default_factory=dict)

@@ -6,17 +6,25 @@ knows how far they have been dealt with knows all there is to know.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from openbell.errors import MarketError, OutOfBounds
 from openbell.market import Market, MarketState
 from openbell.market.points import anchor
 
+if TYPE_CHECKING:
+    from cronsim import CronSim
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NEVER = timedelta(days=50 * 366)
+_MINUTE = timedelta(minutes=1)
+_INSTANT = timedelta(microseconds=1)
 _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
 
@@ -131,28 +139,22 @@ class Occasion(NamedTuple):
 def upcoming(trigger: Timed, market: Market | None, after: datetime) -> Iterator[Occasion]:
     """The occasions of a trigger strictly after an instant, in order, without end or to the calendar's end.
 
-    `market` is that of the pipeline: session and market triggers have none without it.
+    `market` is that of the pipeline: triggers that go by one have none without it.
     """
-    if isinstance(trigger, SessionTrigger | AnchorTrigger) and market is None:
-        return
     try:
         match trigger:
-            case SessionTrigger():
-                assert market is not None
+            case SessionTrigger() if market is not None:
                 for at, label in _sessions(market, after):
                     yield Occasion(at, _key(label.isoformat(), trigger.mode), label)
-            case AnchorTrigger():
-                assert market is not None
+            case AnchorTrigger() if market is not None:
                 for at, label in anchor(trigger.anchor).after(market, after):
                     yield _occasion(at, trigger.mode, label)
-            case CronTrigger() | IntervalTrigger():
-                instants = (
-                    _ticks(trigger, after) if isinstance(trigger, IntervalTrigger) else _cron(trigger, after)
-                )
-                for at in instants:
-                    session = market.session(at) if market is not None else None
-                    if not trigger.during or (market is not None and _in(market, at, trigger.during)):
-                        yield _occasion(at, trigger.mode, session)
+            case CronTrigger() | IntervalTrigger() if market is not None and trigger.during:
+                for at, label in _during(trigger, market, after):
+                    yield _occasion(at, trigger.mode, label)
+            case CronTrigger() | IntervalTrigger() if not trigger.during:
+                for at in _instants(trigger, after):
+                    yield _occasion(at, trigger.mode, market.session(at) if market is not None else None)
     except OutOfBounds:
         return  # the calendar ends here
 
@@ -172,8 +174,22 @@ def _key(text: str, mode: str) -> str:
     return f"{text}-{mode}" if mode else text
 
 
-def _in(market: Market, at: datetime, states: tuple[str, ...]) -> bool:
-    return market.state(at) in {MarketState[name.upper()] for name in states}
+def _instants(trigger: CronTrigger | IntervalTrigger, after: datetime) -> Iterator[datetime]:
+    return _ticks(trigger, after) if isinstance(trigger, IntervalTrigger) else _cron(trigger, after)
+
+
+def _during(
+    trigger: CronTrigger | IntervalTrigger, market: Market, after: datetime
+) -> Iterator[tuple[datetime, date]]:
+    """The instants at which the market is in one of the states, with the sessions that they belong to."""
+    states = {MarketState[name.upper()] for name in trigger.during}
+    instants = _instants(trigger, after)
+    while (at := next(instants, None)) is not None:
+        moment = market.moment(at)
+        if moment.state in states:
+            yield at, moment.session
+        else:  # nor in any instant before that changes
+            instants = _instants(trigger, moment.until - _INSTANT)
 
 
 def _sessions(market: Market, after: datetime) -> Iterator[tuple[datetime, date]]:
@@ -190,38 +206,88 @@ def _sessions(market: Market, after: datetime) -> Iterator[tuple[datetime, date]
 
 
 def _cron(trigger: CronTrigger, after: datetime) -> Iterator[datetime]:
+    """Debian's rule: times that are fixed are those of the wall, others go by real time."""
     from cronsim import CronSim
 
-    return (at.astimezone(UTC) for at in CronSim(trigger.expression, after.astimezone(ZoneInfo(trigger.tz))))
+    zone = ZoneInfo(trigger.tz)
+    fields = CronSim(trigger.expression, after)
+    minute, hour, *_ = trigger.expression.split()
+    if minute.startswith("*") or hour.startswith("*"):
+        return _by_the_clock(fields, zone, after)
+    walls = [time(hour, minute) for hour in sorted(fields.hours) for minute in sorted(fields.minutes)]
+    return _by_the_wall(walls, _days(fields, after.astimezone(zone).date() - _DAY), zone, after)
+
+
+def _days(fields: CronSim, first: date) -> Iterator[date]:
+    """The dates of a cron expression; none for fifty years is none at all."""
+    day = last = first
+    while day - last < _NEVER:
+        if day.month in fields.months and fields.match_day(day):
+            last = day
+            yield day
+        day += _DAY
+
+
+def _by_the_clock(fields: CronSim, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
+    """Every minute whose local time matches, by real time."""
+    for day in _days(fields, after.astimezone(zone).date()):
+        at = max(_first_instant(datetime.combine(day, time(), zone)), _next_minute(after))
+        while (local := at.astimezone(zone)).date() == day:
+            if local.hour in fields.hours and local.minute in fields.minutes:
+                yield at
+            ahead = at + timedelta(minutes=1 if local.hour in fields.hours else 60 - local.minute)
+            jumps = ahead.astimezone(zone).utcoffset() != local.utcoffset()
+            at = at + _MINUTE if jumps else ahead
+
+
+def _next_minute(after: datetime) -> datetime:
+    return after.astimezone(UTC).replace(second=0, microsecond=0) + _MINUTE
 
 
 def _ticks(trigger: IntervalTrigger, after: datetime) -> Iterator[datetime]:
-    every = trigger.every
-    if _HOUR % every and not _DAY % every:
-        return _by_the_wall(every, ZoneInfo(trigger.tz), after)
+    every, zone = trigger.every, ZoneInfo(trigger.tz)
+    if not _HOUR % every:
+        return _by_the_hour(every, zone, after)
+    if not _DAY % every:
+        walls = [(_EPOCH + count * every).time() for count in range(_DAY // every)]
+        first = after.astimezone(zone).date() - _DAY
+        return _by_the_wall(walls, (first + count * _DAY for count in itertools.count()), zone, after)
     return _by_the_epoch(every, after)
 
 
-def _by_the_epoch(every: timedelta, after: datetime) -> Iterator[datetime]:
-    start = datetime(1970, 1, 1, tzinfo=UTC)
+def _by_the_epoch(every: timedelta, after: datetime, shift: timedelta = timedelta(0)) -> Iterator[datetime]:
+    """Multiples of an interval since 1970, or since `shift` before that."""
+    start = _EPOCH - shift
     count = (after - start) // every
     while True:
         count += 1
         yield start + count * every
 
 
-def _by_the_wall(every: timedelta, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
-    """Wall times of each local day; one that the clocks skip comes when they have, a repeated one once."""
-    day = after.astimezone(zone).date() - _DAY
-    last = after
+def _by_the_hour(every: timedelta, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
+    """By real time, from the full hour of the zone: Kolkata has its full hours half an hour later."""
+    shift = after.astimezone(zone).utcoffset() or timedelta(0)
     while True:
-        for count in range(_DAY // every):
-            wall = datetime.combine(day, time()) + count * every
-            at = _first_instant(wall.replace(tzinfo=zone))
+        for at in _by_the_epoch(every, after, shift):
+            offset = at.astimezone(zone).utcoffset() or timedelta(0)
+            if (offset - shift) % every:  # the hours have moved on the way
+                after, shift = _change(after, at, zone) - _INSTANT, offset
+                break
+            yield at
+            after = at
+
+
+def _by_the_wall(
+    walls: Sequence[time], days: Iterator[date], zone: ZoneInfo, after: datetime
+) -> Iterator[datetime]:
+    """Wall times of local days; one that the clocks skip comes when they have, a repeated one once."""
+    last = after
+    for day in days:
+        for wall in walls:
+            at = _first_instant(datetime.combine(day, wall, zone))
             if at > last:
                 last = at
                 yield at
-        day += _DAY
 
 
 def _first_instant(wall: datetime) -> datetime:
@@ -229,14 +295,18 @@ def _first_instant(wall: datetime) -> datetime:
     at = wall.astimezone(UTC)
     if at.astimezone(wall.tzinfo).replace(tzinfo=None) == wall.replace(tzinfo=None):
         return at
-    before = at - _DAY
-    while at - before > timedelta(seconds=1):  # in the gap `at` lies behind the change: look for it
+    return _change(at - _DAY, at, wall.tzinfo)  # in the gap `at` lies behind the change
+
+
+def _change(before: datetime, at: datetime, zone: tzinfo | None) -> datetime:
+    """When the offset of a zone became what it is at an instant; it was another one before."""
+    while at - before > timedelta(seconds=1):
         middle = before + (at - before) // 2
-        if middle.astimezone(wall.tzinfo).utcoffset() == at.astimezone(wall.tzinfo).utcoffset():
+        if middle.astimezone(zone).utcoffset() == at.astimezone(zone).utcoffset():
             at = middle
         else:
             before = middle
-    return at.replace(microsecond=0)
+    return at.astimezone(UTC).replace(microsecond=0)
 
 
 def _length(every: timedelta) -> str:

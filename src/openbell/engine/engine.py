@@ -30,9 +30,9 @@ from openbell.core.events import (
     Unreachable,
 )
 from openbell.core.evolve import evolve, is_news, judged
-from openbell.core.following import awaited, remember
+from openbell.core.following import awaited, label_for, remember
 from openbell.core.inputs import Clear
-from openbell.core.model import AttemptKey, TaskKey, run_name
+from openbell.core.model import AttemptKey, TaskKey
 from openbell.core.naps import Naps
 from openbell.core.occasions import request_id, unwatched
 from openbell.core.requests import Request, Submit
@@ -80,10 +80,13 @@ class Planner(Protocol):
 
 def recall(state: State, store: Store) -> None:
     """Bring to mind how the pipelines have ended lately that others come after."""
-    for name in awaited(state.schedules or {}):
+    schedules = state.schedules or {}
+    for name in awaited(schedules):
+        market = schedules[name].pipeline.market if name in schedules else name
         for info in reversed(store.runs(name, _ENDINGS)):
             if info.state.final:
-                remember(state, name, info.session or run_name(info.id)[1], info.state)
+                label = label_for(info.id, info.session, market, info.opened_at)
+                remember(state, name, label, info.state)
 
 
 class Engine:
@@ -140,8 +143,6 @@ class Engine:
         for name, lost in orphans.items():
             self._unknown(name, lost)
         self._intakes.open(self.inbox.put)
-        for fire in list(self.state.fired.values()) if self._planner else ():
-            self._plan(fire)
 
     def heed(self) -> None:
         """Take over the schedules as the planner knows them now."""
@@ -151,6 +152,14 @@ class Engine:
         if self._planner.intact:
             self._record(unwatched(self.state, self._clock.now()))
         recall(self.state, self._store)
+        for fire in list(self.state.fired.values()):
+            there = fire.pipeline in self.state.schedules
+            if request_id(fire.run) in self.state.requests:
+                continue
+            if self._planner.intact and not there:
+                self._unplanned(fire, f"there is no pipeline {fire.pipeline} any more")
+            elif there and not fire.queued:
+                self._plan(fire)
 
     def _plan(self, fire: Fire) -> None:
         """Ask for the run of an occasion."""
@@ -158,8 +167,10 @@ class Engine:
         try:
             self.request(request_id(fire.run), self._planner.plan(fire))
         except OpenbellError as error:
-            at = self._clock.now()
-            self._absorb([Unplanned(at, fire.pipeline, fire.trigger, fire.key, error.message)])
+            self._unplanned(fire, error.message)
+
+    def _unplanned(self, fire: Fire, reason: str) -> None:
+        self._record([Unplanned(self._clock.now(), fire.pipeline, fire.trigger, fire.key, reason)])
 
     def _orphans(self) -> dict[str, list[Orphan]]:
         """The live attempts by the name of their executor."""
@@ -321,7 +332,7 @@ class Engine:
                 if action.reason is StopReason.INTERRUPT:
                     grace = min(grace, _IMPATIENCE)
                 self._executor_of(action.task).stop(key, action.reason, grace)
-            case Fire() if self._planner is not None:
+            case Fire(queued=False) if self._planner is not None:
                 self._plan(action)
             case Clear():
                 point("before-clear")

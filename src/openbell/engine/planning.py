@@ -10,6 +10,7 @@ from openbell.config.catalog import Catalog, catalog
 from openbell.config.digest import digest
 from openbell.config.project import Project, load_project
 from openbell.core.events import Fire
+from openbell.core.following import awaited
 from openbell.core.requests import Submit
 from openbell.core.state import Schedule
 from openbell.errors import ConfigError, ExecutorUnavailable, NotFound
@@ -72,9 +73,10 @@ class Planning:
 
     @property
     def schedules(self) -> Mapping[str, Schedule]:
-        """The pipelines that have triggers, by name."""
-        definitions = self._catalog.definitions.items()
-        return {name: one.schedule for name, one in definitions if one.pipeline.triggers}
+        """The pipelines that have triggers, and those that they come after, by name."""
+        found = {name: one.schedule for name, one in self._catalog.definitions.items()}
+        needed = awaited(found)
+        return {name: one for name, one in found.items() if one.pipeline.triggers or name in needed}
 
     def plan(self, fire: Fire) -> Submit:
         """The run of an occasion. Raises `OpenbellError` when there can be none."""

@@ -28,8 +28,9 @@ class Point:
 
     def __str__(self) -> str:
         which = {-1: "previous ", 0: "", 1: "next "}[self.shift]
-        minutes = round(self.offset.total_seconds() / 60)
-        return f"{which}{self.event}" + (f"{minutes:+d}m" if minutes else "")
+        seconds = round(self.offset.total_seconds())
+        told = f"{seconds:+d}s" if seconds % 60 else f"{seconds // 60:+d}m"
+        return f"{which}{self.event}" + (told if seconds else "")
 
     def at(self, market: Market, session: date) -> datetime:
         """Its instant for a session. Raises `MarketError` where there is no such session."""
@@ -77,6 +78,7 @@ def stretches(market: Market, session: date, state: MarketState) -> list[Stretch
 
 
 _ANCHOR = re.compile(r"(first|last)\s+session\s+of\s+(?:the\s+)?(week|month|quarter|year)(?:\s+(.+))?")
+_LONGEST_CLOSURE = timedelta(days=60)  # Athens, 2015: 38
 _AHEAD = 40 * timedelta(days=1)  # how far the labels of sessions are looked up at a time
 
 
@@ -93,8 +95,11 @@ class Anchor:
 
     def after(self, market: Market, at: datetime) -> Iterator[tuple[datetime, date]]:
         """Its instants strictly after `at`, with their sessions, up to the end of the calendar."""
-        begin = at - self.point.offset - timedelta(days=14)
-        for session in self._sessions(market, max(begin.date(), market.valid_from)):
+        try:
+            begin = (at - self.point.offset - _LONGEST_CLOSURE).date()
+        except OverflowError:
+            begin = market.valid_from
+        for session in self._sessions(market, max(begin, market.valid_from)):
             try:
                 found = self.point.at(market, session)
             except MarketError:  # the session beside it is beyond the calendar

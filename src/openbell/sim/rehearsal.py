@@ -27,6 +27,7 @@ from openbell.core.events import (
     Start,
     Started,
     Stop,
+    Unplanned,
 )
 from openbell.core.evolve import evolve
 from openbell.core.following import awaited
@@ -105,7 +106,7 @@ class Rehearsal:
 
     def play(self) -> None:
         """Let the time pass."""
-        state = State(self.limits, schedules=self.schedules, led_at=self.start, ended=self._past())
+        state = State(self.limits, schedules=self.schedules, ended=self._past())
         naps = Naps()
         now = self.start - timedelta(seconds=1)  # what is due at the start belongs to it
         for _ in range(_LONGEST_LOOP):
@@ -118,7 +119,7 @@ class Rehearsal:
             following = [at for at in (decision.wake_at, self._ends[0][0] if self._ends else None) if at]
             if not following or (now := max(now, min(following))) >= self.end:
                 return
-            now = self._after_outage(state, now)
+            now = self._after_outage(now)
             self._finish(state, now)
         raise AssertionError("the rehearsal does not come to an end")
 
@@ -133,11 +134,10 @@ class Rehearsal:
                 found[name] = {label.isoformat(): RunState.SUCCEEDED for label in labels}
         return found
 
-    def _after_outage(self, state: State, now: datetime) -> datetime:
+    def _after_outage(self, now: datetime) -> datetime:
         """Where nobody is there, nothing is decided until somebody is: attempts end meanwhile."""
         for begin, end in self.outages:
             if begin <= now < end:
-                state.led_at = end
                 return end
         return now
 
@@ -156,7 +156,7 @@ class Rehearsal:
 
     def _perform(self, state: State, action: Action, now: datetime) -> None:
         match action:
-            case Fire():
+            case Fire(queued=False):
                 self._open(state, action, now)
             case OpenRun(run=run):
                 self._ready(state.runs[run.id], now)
@@ -175,6 +175,8 @@ class Rehearsal:
             case Miss():
                 found = Unopened(now, action.pipeline, action.first, action.count, action.reason)
                 self.unopened.append(found)
+            case Unplanned():
+                self.unopened.append(Unopened(now, action.pipeline, action.key, 1, action.reason))
             case CloseRun():
                 occurrence = self._by_run[action.run]
                 occurrence.closed, occurrence.outcome = now, action.outcome

@@ -143,7 +143,7 @@ def _touch(changes: Changes, event: Event, state: State) -> None:
             if (waited := event.request.removeprefix(FIRED)) != event.request:
                 changes.fires[waited] = None
         case Watch() | Unwatch() | Fire() | Miss() | Unplanned():
-            _occasion(changes, event)
+            _occasion(changes, event, state)
         case OpenRun():
             _open(changes, event, state)
         case Led():
@@ -153,7 +153,7 @@ def _touch(changes: Changes, event: Event, state: State) -> None:
             _run(changes, event.run, state, event.at)
 
 
-def _occasion(changes: Changes, event: Watch | Unwatch | Fire | Miss | Unplanned) -> None:
+def _occasion(changes: Changes, event: Watch | Unwatch | Fire | Miss | Unplanned, state: State) -> None:
     match event:
         case Unwatch():
             changes.cursors[event.pipeline, event.trigger] = None
@@ -162,8 +162,9 @@ def _occasion(changes: Changes, event: Watch | Unwatch | Fire | Miss | Unplanned
             _missed(changes, event, event.trigger, event.key, event.key, 1)
         case Watch():
             changes.cursors[event.pipeline, event.trigger] = event.position
-        case Fire():
-            changes.cursors[event.pipeline, event.trigger] = event.position
+        case Fire():  # one that was queued has left its trigger's position behind
+            trigger = (event.pipeline, event.trigger)
+            changes.cursors[trigger] = state.positions.get(trigger)
             changes.fires[event.run] = encode_value(event)
         case Miss():
             changes.cursors[event.pipeline, event.trigger] = event.position
