@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -25,26 +26,53 @@ from openbell.errors import ConfigError, ExitCode, NotFound
 
 
 @click.command()
-@click.argument("files", nargs=-1, required=True)
+@click.argument("files", nargs=-1)
 @click.option("--on", type=click.Choice(EXECUTORS), help="As if the tasks were to run there.")
 @OUTPUT
 def validate(files: tuple[str, ...], on: str | None, output: str) -> int:
     """Check pipeline files of any dialect, and the project that they belong to.
 
+    A folder, or nothing at all, means every pipeline of its project, and what they say about each other.
     All findings at once, with line and column; exit code 65 when one of them is an error.
     """
-    results = []
-    for file in files:
-        result = _validate(file, on)
-        results.append(result)
-        if output == "text" and result["valid"]:
-            of = f", {plural(result['tasks'], 'task')}" if "tasks" in result else ""
-            click.echo(f"{result['file']}: valid{of} ({result['dialect']})")
+    results: list[dict[str, Any]] = []
+    for file in files or (".",):
+        found = _validate_all(Path(file), on) if Path(file).is_dir() else iter([_validate(file, on)])
+        for result in found:
+            results.append(result)
+            if output == "text" and result["valid"]:
+                of = f", {plural(result['tasks'], 'task')}" if "tasks" in result else ""
+                click.echo(f"{result['file']}: valid{of} ({result['dialect']})")
     if output == "json":
         click.echo(json.dumps(results, ensure_ascii=False))
     if any(result.get("findings") and not result["valid"] for result in results):
         return ExitCode.CONFIG
     return ExitCode.OK if all(result["valid"] for result in results) else ExitCode.USAGE
+
+
+def _validate_all(folder: Path, on: str | None) -> Iterator[dict[str, Any]]:
+    """Check every file of a project by itself, then what its pipelines say about each other."""
+    from openbell.config.catalog import catalog, files
+
+    try:
+        setting = Setting.of(folder)
+    except ConfigError as error:
+        yield _rejected(error, error.path or folder / FILE)
+        return
+    project = setting.project
+    if (project.folder / FILE).is_file():
+        yield _validate(str(project.folder / FILE), on)
+    paths = files(project)
+    if not paths:
+        message = f"there is no pipeline in {project.folder}"
+        click.echo(f"error: {message}\n  help: `openbell init` makes a first one", err=True)
+        yield {"file": shown(project.folder), "valid": False, "error": message, "findings": []}
+        return
+    together = catalog(project, os.environ, on=on, starting=False).broken
+    for path in paths:
+        alone = _validate(str(path), on)
+        said = alone["valid"] and path in together
+        yield _rejected(together[path], path) if said else alone
 
 
 def _validate(file: str, on: str | None) -> dict[str, Any]:
@@ -67,11 +95,7 @@ def _validate(file: str, on: str | None) -> dict[str, Any]:
         click.echo(f"error: {error.message}\n  help: {error.hint}", err=True)
         return {"file": file, "valid": False, "error": error.message, "findings": []}
     except ConfigError as error:
-        findings = [finding for finding in error.findings if isinstance(finding, Finding)]
-        wrong = error.path or path
-        show(findings, wrong, _lines(wrong))
-        click.secho(f"{shown(wrong)}: {error.message.partition(': ')[2]}", fg="red", bold=True, err=True)
-        return {"file": shown(path), "valid": False, "findings": list(map(_as_json, findings))}
+        return _rejected(error, path)
     show(loaded.warnings, path, loaded.document.lines)
     return {
         "file": shown(path),
@@ -80,6 +104,15 @@ def _validate(file: str, on: str | None) -> dict[str, Any]:
         "tasks": loaded.pipeline.size,
         "findings": list(map(_as_json, loaded.warnings)),
     }
+
+
+def _rejected(error: ConfigError, path: Path) -> dict[str, Any]:
+    """Show why a file cannot be used. `path`: what was asked about, which may be all right."""
+    findings = [finding for finding in error.findings if isinstance(finding, Finding)]
+    wrong = error.path or path
+    show(findings, wrong, _lines(wrong))
+    click.secho(f"{shown(wrong)}: {error.message.partition(': ')[2]}", fg="red", bold=True, err=True)
+    return {"file": shown(path), "valid": False, "findings": list(map(_as_json, findings))}
 
 
 def _lines(path: Path) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +24,11 @@ class Catalog:
     definitions: dict[str, Definition] = field(default_factory=dict)
     broken: dict[Path, ConfigError] = field(default_factory=dict)
 
+    @property
+    def files(self) -> list[Path]:
+        """The files that are pipelines."""
+        return [*(definition.path for definition in self.definitions.values()), *self.broken]
+
     def keep(self, before: Catalog) -> None:
         """Go on with the last good version of every file that cannot be used any more."""
         for name, definition in before.definitions.items():
@@ -32,25 +37,40 @@ class Catalog:
 
 
 def files(project: Project) -> list[Path]:
-    """The pipeline files of a project: those in `pipelines/`; without that folder, those beside it."""
+    """The pipeline files of a project: those in `pipelines/`; without that folder, those beside it.
+
+    There, a file is a pipeline if it has steps, and may be one if it cannot be read at all.
+    """
     folder = project.folder / FOLDER
     if folder.is_dir():
         return sorted(path for path in folder.glob("*.y*ml") if path.is_file())
     found = (path for path in project.folder.glob("*.y*ml") if path.name != FILE and path.is_file())
-    return sorted(path for path in found if (root := read(path).root) and "steps" in root.entries)
+    roots = ((path, read(path).root) for path in found)
+    return sorted(path for path, root in roots if root is None or "steps" in root.entries)
 
 
-def catalog(project: Project, environ: Mapping[str, str], *, on: str | None = None) -> Catalog:
-    """Read every pipeline of a project. What is wrong with one does not hold back the others."""
+def catalog(
+    project: Project,
+    environ: Mapping[str, str],
+    *,
+    on: str | None = None,
+    starting: bool = True,
+    known: Sequence[Path] = (),
+) -> Catalog:
+    """Read every pipeline of a project. What is wrong with one does not hold back the others.
+
+    `starting`: variables that are not set are errors. `known`: files that were pipelines when they were read
+    last: as long as they are there, they are pipelines, and have the first right to their names.
+    """
     found = Catalog()
-    for path in files(project):
+    there = [path for path in known if path.is_file()]
+    for path in dict.fromkeys([*there, *files(project)]):
         try:
-            definition = define(path, project, environ, Overrides(on))
+            definition = define(path, project, environ, Overrides(on), starting=starting)
             name = definition.pipeline.name
             if (other := found.definitions.get(name)) is not None:
-                raise _rejected(
-                    definition, ("name",), "OB130", f"`{name}` is the name of {other.path.name} too"
-                )
+                told = f"`{name}` is the name of {other.path.name} too"
+                raise _rejected(definition, ("name",), "OB130", told)
             found.definitions[name] = definition
         except ConfigError as error:
             found.broken[path] = error
@@ -60,27 +80,36 @@ def catalog(project: Project, environ: Mapping[str, str], *, on: str | None = No
 
 
 def _lost(found: Catalog) -> Iterator[tuple[str, ConfigError]]:
-    """Pipelines that come after one that is not there, or after themselves in a circle."""
+    """Pipelines that come after what they cannot come after."""
     pipelines = {name: definition.pipeline for name, definition in found.definitions.items()}
     doubtful = bool(found.broken)  # the missing one may be in a file that cannot be read
-    for name, definition in list(found.definitions.items()):
+    for name, definition in found.definitions.items():
         for number, trigger in enumerate(definition.pipeline.triggers):
-            for other in trigger.pipelines if isinstance(trigger, AfterTrigger) else ():
-                place = ("triggers", number, "after")
-                if other not in pipelines and not doubtful:
-                    near = nearest(other, pipelines)
-                    help_ = (
-                        f"did you mean `{near}`?" if near else f"pipelines: {', '.join(sorted(pipelines))}"
-                    )
-                    yield (
-                        name,
-                        _rejected(definition, place, "OB131", f"there is no pipeline `{other}`", help_),
-                    )
-                    break
-                if (circle := _circle(pipelines, name, other)) is not None:
-                    told = f"these pipelines wait for each other: {' -> '.join(circle)}"
-                    yield name, _rejected(definition, place, "OB117", told)
-                    break
+            if not isinstance(trigger, AfterTrigger):
+                continue
+            if (wrong := _wrong(pipelines, name, trigger, doubtful=doubtful)) is not None:
+                yield name, _rejected(definition, ("triggers", number, "after"), *wrong)
+                break
+
+
+def _wrong(
+    pipelines: Mapping[str, Pipeline], name: str, trigger: AfterTrigger, *, doubtful: bool
+) -> tuple[str, str, str] | None:
+    """What is wrong with coming after these: the code, the message, and what helps."""
+    for other in trigger.pipelines:
+        if other not in pipelines and not doubtful:
+            near = nearest(other, pipelines)
+            help_ = f"did you mean `{near}`?" if near else f"pipelines: {', '.join(sorted(pipelines))}"
+            return "OB131", f"there is no pipeline `{other}`", help_
+        if (circle := _circle(pipelines, name, other)) is not None:
+            return "OB117", f"these pipelines wait for each other: {' -> '.join(circle)}", ""
+    there = [other for other in trigger.pipelines if other in pipelines]
+    dated = next((other for other in there if pipelines[other].market), None)
+    undated = next((other for other in there if not pipelines[other].market), None)
+    if dated is not None and undated is not None:
+        told = f"`{dated}` has a market and `{undated}` has none: their runs have no labels in common"
+        return "OB129", told, "give both a market, or come after one of them"
+    return None
 
 
 def _circle(pipelines: Mapping[str, Pipeline], start: str, first: str) -> list[str] | None:

@@ -96,7 +96,8 @@ CODES: dict[str, Code] = {
     "OB129": Code(
         "trigger",
         "What a trigger needs is missing: a cron has a time zone, its own or the pipeline's; sessions and "
-        "points of a day belong to the pipeline's `market`.",
+        "points of a day belong to the pipeline's `market`; the pipelines of one `after` have a market all "
+        "of them, or none.",
     ),
     "OB130": Code("two of one name", "Two pipelines of a project have the same name."),
     "OB131": Code("unknown pipeline", "A trigger comes `after` a pipeline that the project does not have."),

@@ -117,17 +117,24 @@ def load_document(
 
 
 def define(
-    path: Path, project: Project, environ: Mapping[str, str], overrides: Overrides = Overrides()
+    path: Path,
+    project: Project,
+    environ: Mapping[str, str],
+    overrides: Overrides = Overrides(),
+    *,
+    starting: bool = True,
 ) -> Definition:
     """Load a pipeline that its triggers will open runs of. Raises `ConfigError` with every finding."""
     document = read(path)
-    draft = Draft(document, starting=True, markets=project.markets)
+    draft = Draft(document, starting=starting, markets=project.markets)
     pipeline = _compile(draft, detect(document), project, environ, overrides)
     pipeline, findings = _checked(draft, pipeline, overrides)
     wanted = {trigger.mode for trigger in pipeline.triggers} - {"", overrides.mode}
     modes = {}
     if overrides.mode is None:
-        modes = {mode: define(path, project, environ, replace(overrides, mode=mode)) for mode in wanted}
+        for mode in wanted:
+            moded = replace(overrides, mode=mode)
+            modes[mode] = define(path, project, environ, moded, starting=starting)
     return Definition(
         path, replace(pipeline, data=project.data, output=project.output), draft, findings, modes
     )

@@ -46,22 +46,23 @@ def _cron(value: Any) -> str:
 
     if not isinstance(value, str):
         raise wrong("OB103", f"must be a cron expression, not {shown(value)}", "write it in quotes")
+    told = f"must be a cron expression of five fields, not {shown(value)}"
+    if len(value.split()) == 6:  # cronsim knows seconds, nobody else does
+        raise wrong("OB106", told, "minute hour day month weekday; `every: 10s` is for seconds")
     try:
         CronSim(value, _SOME_DAY)
     except CronSimError as error:
-        told = f"must be a cron expression of five fields, not {shown(value)}"
         raise wrong("OB106", told, f"{str(error).lower()}; minute hour day month weekday") from None
     return " ".join(value.split())
 
 
 def _kind(value: Any) -> str:
-    if isinstance(value, str):
-        return "word"
+    """The tag of the shape that a value means: in brackets, for the words are keys in it as well."""
     if not isinstance(value, dict):
-        return "word"
+        return "[word]"
     known = next((word for word in _WORDS if word in value), None)
     near = (found for key in value if (found := nearest(str(key), _WORDS)))
-    return known or next(near, "session")  # a typo in the word that tells is a typo, and no session
+    return f"[{known or next(near, 'session')}]"  # a typo in the word that tells is a typo, and no session
 
 
 def _word(value: Any) -> str:
@@ -178,13 +179,13 @@ def _patterns(value: Any) -> tuple[str, ...]:
 
 
 TriggerShape = Annotated[
-    Annotated[Annotated[str, Kind(_word, {"const": "session"}, "session")], Tag("word")]
-    | Annotated[SessionShape, Tag("session")]
-    | Annotated[CronShape, Tag("cron")]
-    | Annotated[EveryShape, Tag("every")]
-    | Annotated[MarketPointShape, Tag("market")]
-    | Annotated[FilesShape, Tag("files")]
-    | Annotated[AfterShape, Tag("after")],
+    Annotated[Annotated[str, Kind(_word, {"const": "session"}, "session")], Tag("[word]")]
+    | Annotated[SessionShape, Tag("[session]")]
+    | Annotated[CronShape, Tag("[cron]")]
+    | Annotated[EveryShape, Tag("[every]")]
+    | Annotated[MarketPointShape, Tag("[market]")]
+    | Annotated[FilesShape, Tag("[files]")]
+    | Annotated[AfterShape, Tag("[after]")],
     Discriminator(_kind),
 ]
 OVERLAPS = tuple(overlap.value for overlap in Overlap)

@@ -80,7 +80,8 @@ def _cron(
         return None
     zone = given.tz or tz
     if zone is None:
-        if not draft.meant((), "tz", "market") and not draft.meant(place, "tz"):
+        said = shape.market is not None  # that there is no such market
+        if not said and not draft.meant((), "tz", "market") and not draft.meant(place, "tz"):
             help_ = "add `tz: America/New_York` to it, or `tz` or `market` to the pipeline"
             draft.fault("OB129", f"`{given.cron}` has no time zone", (*place, "cron"), help_)
         return None

@@ -39,6 +39,7 @@ class Planning:
     executors: Collection[str]
     project: Project = field(init=False)
     _catalog: Catalog = field(default_factory=Catalog)
+    _readable: bool = False
 
     def __post_init__(self) -> None:
         self.project = Project(self.folder)
@@ -48,8 +49,11 @@ class Planning:
         try:
             self.project = load_project(self.folder, self.environ)
         except ConfigError as error:
+            self._readable = False
             return Reloaded(broken=(error,))
-        before, self._catalog = self._catalog, catalog(self.project, self.environ)
+        self._readable = True
+        before = self._catalog
+        self._catalog = catalog(self.project, self.environ, known=before.files)
         self._catalog.keep(before)
         old, new = before.definitions, self._catalog.definitions
         changed = (name for name in new if name in old and not old[name].means(new[name]))
@@ -63,13 +67,12 @@ class Planning:
     @property
     def intact(self) -> bool:
         """Whether every file could be read: then what is not there is gone for good."""
-        return not self._catalog.broken
+        return self._readable and not self._catalog.broken
 
     @property
     def files(self) -> list[Path]:
         """The files that were read."""
-        found = [definition.path for definition in self._catalog.definitions.values()]
-        return [*found, *self._catalog.broken]
+        return self._catalog.files
 
     @property
     def schedules(self) -> Mapping[str, Schedule]:
