@@ -16,6 +16,7 @@ from openbell.cli.setting import Setting, actor
 from openbell.config.digest import digest
 from openbell.config.load import Loaded, Overrides, load_document
 from openbell.config.load import load as load_file
+from openbell.config.provenance import Inquiry, provenance
 from openbell.core.model import Forced, Pipeline
 from openbell.core.requests import Only, Submit
 from openbell.core.selection import dropped_needs
@@ -129,6 +130,7 @@ def run(
         new=new,
         only=_only(only),
         forced=Forced(actor(), force if isinstance(force, str) else "") if force else None,
+        provenance=provenance(pipeline, Inquiry(setting.project.folder), _overrides(setting, said).told()),
     )
     ending = carry_out(setting, request, _view(setting) if show else Unseen())
     if ending.answer is not None and not ending.answer.accepted:

@@ -17,6 +17,7 @@ from openbell.cli.options import LINES, MODE, STEPS
 from openbell.cli.setting import Setting, origin
 from openbell.cli.words import moment, plural, seconds
 from openbell.config.load import Loaded, Overrides
+from openbell.config.provenance import Inquiry, provenance
 from openbell.core.events import Answer, Event
 from openbell.core.model import EXECUTORS
 from openbell.core.requests import Submit
@@ -159,7 +160,9 @@ class _Backfill:
             if (first := max(coming, default=None)) and first > self.setting.clock.now():
                 click.echo(f"{session} is left for later: its time comes at {moment(first)}", err=True)
                 continue
-            request = Submit(pipeline=loaded.pipeline, digest=loaded.digest, origin=origin())
+            said = replace(self.said, dates=(session, session)).told()
+            known = provenance(loaded.pipeline, Inquiry(self.setting.project.folder), said)
+            request = Submit(loaded.pipeline, loaded.digest, origin(), provenance=known)
             ending = accepted(carry_out(self.setting, store, request, _Quiet()))
             if ending.record is not None:
                 with sheltered():

@@ -129,15 +129,18 @@ def _as_json(finding: Finding) -> dict[str, Any]:
 
 
 @click.command()
-@click.argument("subject", type=click.Choice(list(SUBJECTS)), default="pipeline")
+@click.argument("subject", type=click.Choice([*SUBJECTS, "audit"]), default="pipeline")
 @OUTPUT
 def schema(subject: str, output: str) -> None:  # noqa: ARG001  # it is JSON in any case
-    """Print the JSON Schema of a kind of file.
+    """Print the JSON Schema of a kind of file, or of what `runs audit` writes.
 
     For editors: `openbell schema > pipeline.schema.json`, and in the file
     `# yaml-language-server: $schema=pipeline.schema.json`.
     """
-    click.echo(json.dumps(json_schema(subject), indent=2, ensure_ascii=False))
+    from openbell.report import audit
+
+    found = audit.schema() if subject == "audit" else json_schema(subject)
+    click.echo(json.dumps(found, indent=2, ensure_ascii=False))
 
 
 @click.command()

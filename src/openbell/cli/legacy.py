@@ -16,6 +16,7 @@ from openbell.cli.lines import Lines, Wording
 from openbell.cli.plan import show_plan
 from openbell.cli.setting import Setting, origin
 from openbell.config.load import Dialect, Overrides, load
+from openbell.config.provenance import Inquiry, provenance
 from openbell.core.model import EXECUTORS
 from openbell.core.requests import Submit
 from openbell.errors import ExitCode, NotFound, UsageError
@@ -57,8 +58,14 @@ def _orchestrate(path: Path, dialect: Dialect, *, dry_run: bool, verbose: bool, 
         click.echo("\nDry run: the configuration is valid, no session was created")
         return ExitCode.OK
     check_executors(loaded)
+    known = provenance(loaded.pipeline, Inquiry(setting.project.folder), overrides.told())
     request = Submit(
-        pipeline=loaded.pipeline, digest=loaded.digest, origin=origin(), reopen=False, exclusive=True
+        pipeline=loaded.pipeline,
+        digest=loaded.digest,
+        origin=origin(),
+        reopen=False,
+        exclusive=True,
+        provenance=known,
     )
     store = setting.store()
     ending = carry_out(setting, store, request, Lines(setting.vitals, _WORDING, verbose=verbose))

@@ -19,6 +19,7 @@ from openbell.cli.choosing import (
 from openbell.cli.options import LINES, MODE, STEPS
 from openbell.cli.setting import Setting, actor, origin
 from openbell.config.load import Dialect, Overrides
+from openbell.config.provenance import Inquiry, provenance
 from openbell.core.model import EXECUTORS, Forced
 from openbell.core.requests import Only, Submit
 from openbell.errors import UsageError
@@ -97,10 +98,12 @@ def _run(
     verbose: bool,
 ) -> int:
     """Load the pipeline, ask for it, follow it, and tell its end."""
+    inquiry = Inquiry(setting.project.folder)
     loaded = load_for(setting, wanted, overrides, starting=True)
     check_executors(loaded)
     exclusive = loaded.dialect is not Dialect.NATIVE
-    request = ask(pipeline=loaded.pipeline, digest=loaded.digest, exclusive=exclusive)
+    known = provenance(loaded.pipeline, inquiry, overrides.told())
+    request = ask(pipeline=loaded.pipeline, digest=loaded.digest, exclusive=exclusive, provenance=known)
     from openbell.cli.carry import accepted, carry_out, choose_view
     from openbell.cli.ending import show_ending
 

@@ -1,4 +1,4 @@
-"""`openbell runs`: ls, show, diff."""
+"""`openbell runs`: ls, show, diff, audit."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import click
 from openbell.cli.options import OUTPUT, PROJECT
 from openbell.cli.setting import Setting
 from openbell.cli.targets import Target, find
-from openbell.cli.words import columns, moment, plural, seconds, size
+from openbell.cli.words import columns, commit_words, moment, plural, seconds, size
 from openbell.core.failures import failure_groups
 from openbell.core.matrix import label
 from openbell.core.model import AttemptKey
@@ -95,6 +95,29 @@ def diff(before: str, after: str, project: str, output: str) -> int:
     return ExitCode.OK if found.nothing else 1
 
 
+@runs.command()
+@click.argument("target", metavar="RUN")
+@PROJECT
+@OUTPUT
+def audit(target: str, project: str, output: str) -> None:
+    """Account for a run: definition, provenance, who asked for what, every task with its attempts.
+
+    As JSON it is complete, and of a stable form (`openbell schema audit`).
+    """
+    from openbell.cli.account import show_account
+    from openbell.report.audit import audit as pieces
+
+    store = Setting.of_the_past(Path(project)).past()
+    record = find(store, target).record
+    info = store.info(record.id)
+    assert info is not None
+    if output == "text":
+        show_account(store, info, record)
+        return
+    for piece in pieces(store, info, record):
+        click.echo(piece, nl=False)
+
+
 def _miss_json(info: MissInfo) -> dict[str, Any]:
     return {**asdict(info), "at": info.at.isoformat(), "state": "missed"}
 
@@ -153,6 +176,8 @@ def _show_run(store: Store, wanted: Target) -> None:
         click.echo(f"          {line}")
     if info.forced:
         click.secho(f"  forced  {info.forced}", fg="yellow")
+    if info.provenance.commit:
+        click.echo(f"  commit  {commit_words(info.provenance)}")
     for name, digest in pipeline.calendars.items():
         click.echo(f"  calendar of {name}: {digest}")
     for name, group in record.groups.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import socket
 import sys
@@ -105,11 +104,9 @@ class Setting:
 
 def actor() -> str:
     """Who gives this command."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        user = str(os.getuid())
-    return f"{user}@{socket.gethostname()}"
+    from openbell.config.provenance import user
+
+    return f"{user()}@{socket.gethostname()}"
 
 
 def origin() -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
+from openbell.core.provenance import Provenance
 from openbell.executors.process.vitals import Vitals
 
 
@@ -54,3 +55,11 @@ def columns(heads: Sequence[str], rows: Sequence[Sequence[str]], sides: str) -> 
     for row in (heads, *rows):
         cells = (format(row[place], f"{sides[place]}{widths[place]}") for place in kept)
         yield "  ".join(cells).rstrip()
+
+
+def commit_words(known: Provenance) -> str:
+    """`4f3a… (main), and files had been changed since`; empty without a commit."""
+    if not known.commit:
+        return ""
+    since = {True: ", and files had been changed since", False: "", None: "; changes since are not known"}
+    return known.commit + (f" ({known.branch})" if known.branch else "") + since[known.dirty]

@@ -7,7 +7,8 @@ the run, and only what is missing runs. (docs/adr/0002)
 from __future__ import annotations
 
 import re
-from hashlib import blake2b
+from contextlib import suppress
+from hashlib import blake2b, sha256
 from pathlib import Path
 from typing import Any
 
@@ -35,19 +36,46 @@ def digest(pipeline: Pipeline) -> str:
 
 def _step(step: Step, folder: str) -> tuple[Any, ...]:
     work: Any = step.work
+    file = _file(step, folder)
     if isinstance(work, Script):
-        path = Path(work.path)
-        name = path.relative_to(folder) if path.is_relative_to(folder) else path
-        work = (str(name), _content(path))
+        work = (_shown(Path(work.path), folder), _content(Path(work.path)))
     elif isinstance(work, Call):
-        file = module_file(work.module, Path(folder))
-        own = file is not None and file.is_relative_to(folder)
-        work = (work, _content(file) if file is not None and own else "")
-    elif isinstance(step.work, Command) and (program := _program(step.work.argv, folder)) is not None:
-        work = (step.work, _content(program))
+        work = (work, _content(file) if file is not None else "")
+    elif file is not None:
+        work = (step.work, _content(file))
     needs = sorted((need.step, need.mode.value) for need in step.needs)
     ordered = (step.sequential,) if step.sequential else ()  # without it, the digests of old runs stay
     return (step.name, work, needs, step.matrix, sorted(step.env.items()), step.mode, *ordered)
+
+
+def files(pipeline: Pipeline) -> dict[str, str]:
+    """SHA-256 of the files that a plan is made of: its definition, and the user's files that its steps run.
+
+    By their paths, relative to the pipeline's folder where they lie in it; what cannot be read is left out.
+    """
+    paths = [Path(pipeline.source)] if pipeline.source else []
+    paths += [path for step in pipeline if (path := _file(step, pipeline.folder)) is not None]
+    found: dict[str, str] = {}
+    for path in dict.fromkeys(paths):
+        with suppress(OSError):
+            found[_shown(path, pipeline.folder)] = sha256(path.read_bytes()).hexdigest()
+    return found
+
+
+def _file(step: Step, folder: str) -> Path | None:
+    """The user's file that a step runs; None for a program of the machine."""
+    match step.work:
+        case Script(path=path):
+            return Path(path)
+        case Call() as call:
+            file = module_file(call.module, Path(folder))
+            return file if file is not None and file.is_relative_to(folder) else None
+        case Command(argv=argv):
+            return _program(argv, folder)
+
+
+def _shown(path: Path, folder: str) -> str:
+    return str(path.relative_to(folder) if path.is_relative_to(folder) else path)
 
 
 _INTERPRETER = re.compile(r"python[0-9.]*|pypy[0-9.]*|bash|sh|zsh|Rscript|julia|node|perl|ruby")

@@ -54,6 +54,19 @@ class Overrides:
     catching_up: bool = False
     """Days after the session nothing is too late: `late` and `stop_at` do not hold."""
 
+    def told(self) -> dict[str, str]:
+        """What was said, by option, for the records."""
+        first, last = self.dates or ("", "")
+        said = {
+            "on": self.on or "",
+            "dates": f"{first}:{last}" if self.dates else "",
+            "sample": str(self.sample or ""),
+            "mode": self.mode or "",
+            "steps": ",".join(self.steps),
+        }
+        said |= {f"set {key}": text for key, text in self.values}
+        return {name: text for name, text in said.items() if text}
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:

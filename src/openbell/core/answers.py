@@ -68,7 +68,8 @@ def _submit(state: State, request_id: str, request: Submit, run: str, now: datet
         yield Answer(now, request_id, False, message, other)
         return
     if record is None:
-        yield OpenRun(now, Run(run, request.pipeline, request.digest, now, request.origin))
+        origin, provenance = request.origin, request.provenance
+        yield OpenRun(now, Run(run, request.pipeline, request.digest, now, origin, provenance=provenance))
         if request.forced:
             yield Force(now, run, request.forced)
         yield Answer(now, request_id, True, "opened", run)

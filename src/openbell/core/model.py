@@ -16,6 +16,7 @@ from typing import Literal, NamedTuple
 
 from openbell.core.inputs import Absent, Files
 from openbell.core.matrix import SINGLE, Matrix, Scalar
+from openbell.core.provenance import UNKNOWN, Provenance
 from openbell.core.states import FailureKind
 from openbell.core.triggers import Trigger
 
@@ -348,6 +349,7 @@ class Run:
     """Who asked: user, host and command."""
     forced: Forced | None = None
     """Who has lifted its conditions; None: they count."""
+    provenance: Provenance = UNKNOWN
 
     def step(self, name: str) -> Step:
         """The step as it counts in this run. KeyError when there is none."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from openbell.core.model import Forced, Pipeline
+from openbell.core.provenance import UNKNOWN, Provenance
 
 
 class Only(StrEnum):
@@ -38,6 +39,7 @@ class Submit:
     """Start whatever there is room for: needs, times and windows do not count. None: they do (again)."""
     key: str = ""
     """The logical key of a run that a trigger opens; empty: it is counted."""
+    provenance: Provenance = UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from openbell.config.catalog import Catalog, catalog
 from openbell.config.digest import digest
 from openbell.config.project import Project, load_project
+from openbell.config.provenance import Inquiry, provenance
 from openbell.core.events import Fire
 from openbell.core.following import awaited
 from openbell.core.requests import Submit
@@ -40,9 +41,12 @@ class Planning:
     project: Project = field(init=False)
     _catalog: Catalog = field(default_factory=Catalog)
     _readable: bool = False
+    _inquiry: Inquiry = field(init=False)
+    """Git is asked after each plan, and listened to at the next: nobody waits for it."""
 
     def __post_init__(self) -> None:
         self.project = Project(self.folder)
+        self._inquiry = Inquiry(self.folder)
 
     def reload(self) -> Reloaded:
         """Read all files anew. Whatever is broken keeps its last good version."""
@@ -90,4 +94,7 @@ class Planning:
         for step in pipeline:
             if step.executor not in self.executors:
                 raise ExecutorUnavailable(f"the executor `{step.executor}` is not available")
-        return Submit(pipeline, digest(pipeline), origin=f"trigger {fire.trigger}", key=fire.key)
+        known = provenance(pipeline, self._inquiry, patience=0.0)
+        self._inquiry = Inquiry(self.folder)
+        origin = f"trigger {fire.trigger}"
+        return Submit(pipeline, digest(pipeline), origin=origin, key=fire.key, provenance=known)

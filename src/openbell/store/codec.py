@@ -14,6 +14,7 @@ from openbell.core import events as events_module
 from openbell.core import requests as requests_module
 from openbell.core.events import Event, Fire
 from openbell.core.model import Forced, Pipeline
+from openbell.core.provenance import UNKNOWN, Provenance
 from openbell.core.requests import Request
 
 _COLUMNS = ("at", "task", "run", "step", "cell", "attempt")
@@ -67,6 +68,11 @@ def decode_pipeline(text: str) -> Pipeline:
 def decode_forced(text: str) -> Forced | None:
     """Who has forced a run; None for an empty text."""
     return Forced(**json.loads(text)) if text else None
+
+
+def decode_provenance(text: str) -> Provenance:
+    """Where a run comes from; nothing is known of one of an older openbell."""
+    return Provenance(**json.loads(text)) if text else UNKNOWN
 
 
 def encode_request(request: Request) -> str:

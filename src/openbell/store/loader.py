@@ -10,7 +10,7 @@ from openbell.core.holds import settle_run
 from openbell.core.model import Run
 from openbell.core.state import Group, Live, RunRecord
 from openbell.core.states import FailureKind, RunState, StopReason, TaskState
-from openbell.store.codec import decode_forced, decode_pipeline
+from openbell.store.codec import decode_forced, decode_pipeline, decode_provenance
 
 TaskRow = tuple[str, int, int, int, int, datetime | None, str | None]
 """step, cell, state, tries, base, not_before, kind"""
@@ -54,7 +54,8 @@ def build(
 def run_of(row: Any) -> Run:
     """The run of this row, without its tasks."""
     pipeline, forced = decode_pipeline(row["definition"]), decode_forced(row["forced"])
-    return Run(row["id"], pipeline, row["digest"], row["opened_at"], row["origin"], forced)
+    origin = decode_provenance(row["provenance"])
+    return Run(row["id"], pipeline, row["digest"], row["opened_at"], row["origin"], forced, origin)
 
 
 def _restore(

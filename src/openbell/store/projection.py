@@ -190,6 +190,7 @@ def _open(changes: Changes, event: OpenRun, state: State) -> None:
             "mode": pipeline.choice.mode,
             "opened_at": run.opened_at,
             "origin": run.origin,
+            "provenance": encode_value(run.provenance),
             "size": pipeline.size,
             "number": int(key) if (key := run_name(run.id)[1]).isdecimal() else None,
         }

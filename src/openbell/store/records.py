@@ -9,6 +9,7 @@ from typing import Any
 
 from openbell.core.events import Exit
 from openbell.core.model import AttemptKey, Forced, TaskKey
+from openbell.core.provenance import UNKNOWN, Provenance
 from openbell.core.states import FailureKind, RunState, StopReason, TaskState
 
 
@@ -39,6 +40,7 @@ class RunInfo:
     mode: str = ""
     """The mode that it was started in; empty for none."""
     forced: Forced | None = None
+    provenance: Provenance = UNKNOWN
     """Who has lifted its conditions; None: they count."""
 
 

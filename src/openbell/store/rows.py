@@ -8,7 +8,7 @@ from typing import Any
 from openbell.core.events import Event, Exit
 from openbell.core.model import AttemptKey
 from openbell.core.states import FailureKind, RunState, StopReason
-from openbell.store.codec import decode_forced, encode_event, event_kind
+from openbell.store.codec import decode_forced, decode_provenance, encode_event, event_kind
 from openbell.store.records import AttemptInfo, RunInfo
 
 
@@ -47,6 +47,7 @@ def run_info(row: Any) -> RunInfo:
         session=row.session,
         mode=row.mode,
         forced=decode_forced(row.forced),
+        provenance=decode_provenance(row.provenance),
     )
 
 

@@ -75,6 +75,7 @@ runs = sa.Table(
     sa.Column("number", sa.Integer),
     sa.Column("mode", sa.Text, nullable=False, server_default=""),
     sa.Column("forced", sa.Text, nullable=False, server_default=""),
+    sa.Column("provenance", sa.Text, nullable=False, server_default=""),
     sa.CheckConstraint(
         "(closed_at IS NOT NULL) = (state IN ('succeeded', 'partial', 'failed', 'cancelled'))",
         name="closed_runs_are_final",
