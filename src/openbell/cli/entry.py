@@ -18,6 +18,7 @@ from openbell.version import __version__
 VERBS: dict[str, tuple[str, str]] = {
     "init": ("openbell.cli.init:init", "Write a small working project."),
     "validate": ("openbell.cli.configuration:validate", "Check files; every finding at once."),
+    "convert": ("openbell.cli.convert:convert", "An orchestration.yaml as an openbell project."),
     "schema": ("openbell.cli.configuration:schema", "JSON Schema of the files, for editors."),
     "explain": ("openbell.cli.configuration:explain", "What a field or a code means."),
     "plan": ("openbell.cli.plan:plan", "What would run, and which dates are left out, and why."),
