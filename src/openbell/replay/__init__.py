@@ -1,5 +1,11 @@
 """History as if live: tables on disk, the tape that replays them, the clock that it sets. Extra `data`.
 
+    from openbell import replay
+
+    tape = replay.Tape(tables=["Market.Quote", "Market.Trade"], date="2012-03-06", speed="max", data=folders)
+    for now, batch in tape:
+        quotes = batch["Market.Quote"]
+
 Importing it costs nothing: numpy, pyarrow and polars are loaded where they are used. Nothing in here knows
 of pipelines, stores or engines; what a task is set to, it is told through its context.
 """
@@ -12,13 +18,18 @@ from openbell.replay.clock import instant, now, today
 
 if TYPE_CHECKING:
     from openbell.errors import DataError
+    from openbell.replay.batch import Batch, Slice
     from openbell.replay.frames import frame
     from openbell.replay.layout import Folders
     from openbell.replay.results import write
+    from openbell.replay.tape import Tape
 
 __all__ = [
+    "Batch",
     "DataError",
     "Folders",
+    "Slice",
+    "Tape",
     "frame",
     "instant",
     "now",
@@ -27,8 +38,11 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Batch": "openbell.replay.batch",
     "DataError": "openbell.errors",
     "Folders": "openbell.replay.layout",
+    "Slice": "openbell.replay.batch",
+    "Tape": "openbell.replay.tape",
     "frame": "openbell.replay.frames",
     "write": "openbell.replay.results",
 }

@@ -18,12 +18,14 @@ NS = 1_000_000_000
 
 
 class _Simulated:
-    """The one simulated clock of this process. Tapes move it."""
+    """The one simulated clock of this process. Tapes move it. `now`: nanoseconds; None: outside a replay."""
 
-    now: int | None = None
-    """Nanoseconds since 1970 UTC; None: outside a replay."""
-    today: date | None = None
-    tz: ZoneInfo | None = None
+    __slots__ = ("now", "today", "tz")
+
+    def __init__(self) -> None:
+        self.now: int | None = None
+        self.today: date | None = None
+        self.tz: ZoneInfo | None = None
 
 
 simulated = _Simulated()

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from openbell.replay import Tape
+
 
 _OWN: Any = object()
 """In place of dates: those of the task."""
@@ -64,6 +66,14 @@ class Context:
         own = self.date or self.session
         asked = own if dates is _OWN else dates
         return _data_side().table(self, namespace, name, asked, columns)  # type: ignore[no-any-return]
+
+    def replay(self, *tables: str | Sequence[str], **settings: Any) -> Tape:
+        """The tape of these tables (`namespace.table`), set as the step's `replay:` says (extra `data`).
+
+        `settings` are arguments of `openbell.replay.Tape` and win over those of the file. In a step that is
+        no replay, the tape runs from midnight on without waiting.
+        """
+        return _data_side().tape(self, tables, settings)  # type: ignore[no-any-return]
 
     def write(self, namespace: str, name: str, frame: Any) -> Path:
         """Write a result as a partitioned table (extra `data`); every axis is a key of its path.
