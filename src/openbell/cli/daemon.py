@@ -85,7 +85,7 @@ def _behind(setting: Setting, output: str) -> int:
         if (code := child.poll()) is not None:
             click.echo(_tail(log, begin), err=True, nl=False)
             raise OpenbellError(f"the daemon ended at once, with {code}", hint=f"its log is {log}")
-        if leader is not None and leader.role is Role.RUN:
+        if leader is not None and leader.pid and leader.role is Role.RUN:
             text = f"started: process {child.pid} waits for {leader}"
             _say(output, text, pid=child.pid, leads=False, log=str(log))
             return ExitCode.OK

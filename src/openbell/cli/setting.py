@@ -97,9 +97,8 @@ class Setting:
     @property
     def pools(self) -> dict[str, float]:
         """Sizes of the pools, the machine's memory included."""
-        import psutil
-
-        return {"memory": psutil.virtual_memory().total, **self.project.pools}
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        return {"memory": memory, **self.project.pools}
 
 
 def actor() -> str:

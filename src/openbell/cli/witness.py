@@ -55,6 +55,7 @@ class Log:
             ("Reads", found.added),
             ("Reads anew", found.changed),
             ("Does without", found.removed),
+            ("In order again", found.mended),
         ):
             if names:
                 self._say(f"{what}: {', '.join(names)}")

@@ -31,6 +31,7 @@ class Definition:
         """Whether the other one defines the same, in every mode."""
         return (
             self.pipeline == other.pipeline
+            and (self.market and self.market.digest) == (other.market and other.market.digest)
             and self.modes.keys() == other.modes.keys()
             and all(one.means(other.modes[mode]) for mode, one in self.modes.items())
         )

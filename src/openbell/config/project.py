@@ -129,6 +129,14 @@ def project_markets(folder: Path, environ: Mapping[str, str]) -> Mapping[str, Ma
     return load_project(folder, environ).markets
 
 
+def overlay_files(folder: Path) -> list[str]:
+    """The files of overlays that the project's markets name, as they are written there."""
+    document = _document(folder)
+    markets = document.root.find(("markets",)) if document is not None and document.root else None
+    named = (market.find(("overlays",)) for market in (markets.entries.values() if markets else ()))
+    return [node.value for node in named if node is not None and isinstance(node.value, str)]
+
+
 def _document(folder: Path) -> Document | None:
     """The project's file as read; None without one."""
     path = folder / FILE

@@ -10,6 +10,7 @@ import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from typing import Protocol
 from uuid import uuid4
@@ -17,6 +18,7 @@ from uuid import uuid4
 from openbell.clock import Clock
 from openbell.core.events import Event
 from openbell.core.evolve import ORPHANED
+from openbell.core.inputs import Lookout
 from openbell.core.requests import CancelTasks, PauseRun, Request, ResumeRun
 from openbell.core.state import State
 from openbell.doorbell import Doorbell
@@ -28,9 +30,12 @@ from openbell.engine.space import FLOOR, SpaceWatch
 from openbell.engine.workspace import Workspace
 from openbell.errors import AlreadyRunning, ProjectError
 from openbell.executors.protocol import Executor
+from openbell.sensors.arrivals import Look
 from openbell.sensors.protocol import Sensor
+from openbell.sensors.watcher import Watcher
 from openbell.store.protocol import Store
 
+_SETTLE = timedelta(milliseconds=300)  # an editor may write a file in several goes
 _WAIT = 0.2  # seconds between two tries to take the lead from a `run`
 DRAINING = "its daemon drains"
 """The reason of the brake on runs that a daemon left to be gone on with."""
@@ -120,18 +125,34 @@ class Daemon:
         doorbell.listen("reload", lambda _: self.reload())
         doorbell.listen("leave", lambda how: self.leave(Leave(how)))
         doorbell.open()
+        sources = Watcher(self.clock)
+        self._attend(sources)
         try:
             engine.lead(f"daemon {os.getpid()}", adopt=True)
             self._resume()
             self.witness.leads(engine.state)
             await engine.run(lambda state: self._over(lead, state))
         finally:
+            sources.close()
             sensor.close()
             for executor in executors.values():
                 executor.close()
             doorbell.close()
             recorders.close()
             self._engine = None
+
+    def _attend(self, sources: Watcher) -> None:
+        """Look at the files again whenever one of them has changed, and been left alone for a moment."""
+        loop = asyncio.get_running_loop()
+        first = True
+
+        def tell(look: Look) -> None:
+            nonlocal first
+            if not first and not look.unsettled:
+                loop.call_soon_threadsafe(self.reload)
+            first = first and bool(look.unsettled)
+
+        sources.look_for("sources", Lookout(self.planning.sources, _SETTLE), tell)
 
     def reload(self) -> None:
         """Look at the files again; runs that are under way keep their definition."""

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from openbell.config.catalog import Catalog, catalog
 from openbell.config.digest import digest
-from openbell.config.project import Project, load_project
+from openbell.config.expand import beside
+from openbell.config.project import FILE, FOLDER, Project, load_project, overlay_files
 from openbell.config.provenance import Inquiry, provenance
 from openbell.core.events import Fire
 from openbell.core.following import awaited
@@ -25,10 +26,8 @@ class Reloaded:
     removed: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     broken: tuple[ConfigError, ...] = ()
-
-    @property
-    def news(self) -> bool:
-        return bool(self.added or self.removed or self.changed or self.broken)
+    mended: tuple[str, ...] = ()
+    """Files that could not be used before."""
 
 
 @dataclass(slots=True)
@@ -61,11 +60,13 @@ class Planning:
         self._catalog.keep(before)
         old, new = before.definitions, self._catalog.definitions
         changed = (name for name in new if name in old and not old[name].means(new[name]))
+        mended = (path.name for path in before.broken if path not in self._catalog.broken and path.exists())
         return Reloaded(
             added=tuple(name for name in new if name not in old),
             removed=tuple(name for name in old if name not in new),
             changed=tuple(changed),
             broken=tuple(self._catalog.broken.values()),
+            mended=tuple(mended),
         )
 
     @property
@@ -74,9 +75,12 @@ class Planning:
         return self._readable and not self._catalog.broken
 
     @property
-    def files(self) -> list[Path]:
-        """The files that were read."""
-        return self._catalog.files
+    def sources(self) -> tuple[str, ...]:
+        """Patterns of all files that say what is to run, and when: one that changes is read anew."""
+        folder = self.project.folder
+        pipelines = folder / FOLDER if (folder / FOLDER).is_dir() else folder
+        overlays = (str(beside(folder, text)) for text in overlay_files(folder))
+        return (str(folder / FILE), *(f"{pipelines}/*.{ending}" for ending in ("yaml", "yml")), *overlays)
 
     @property
     def schedules(self) -> Mapping[str, Schedule]:
