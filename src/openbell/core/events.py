@@ -12,7 +12,7 @@ from datetime import date, datetime
 from typing import Any
 
 from openbell.core.exits import Exit as Exit
-from openbell.core.inputs import Bind, Clear, Cleared, Fail, FilesSeen
+from openbell.core.inputs import Arrived, Bind, Clear, Cleared, Fail, FilesSeen, InputFile
 from openbell.core.model import Forced, Pipeline, Run, TaskKey
 from openbell.core.requests import Request
 from openbell.core.states import RunState, StopReason, TaskState
@@ -189,6 +189,8 @@ class Fire:
     session: date | None = None
     mode: str = ""
     queued: bool = False
+    files: tuple[InputFile, ...] = ()
+    """Those whose arrival it is. They open no other run."""
 
     @property
     def run(self) -> str:
@@ -376,6 +378,7 @@ Fact = (
     | Reported
     | SpaceChanged
     | FilesSeen
+    | Arrived
     | Cleared
 )
 Event = Action | Fact

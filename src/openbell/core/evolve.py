@@ -43,10 +43,10 @@ from openbell.core.events import (
 )
 from openbell.core.following import label_of, remember
 from openbell.core.holds import put, put_all, settle_run
-from openbell.core.inputs import Bind, Clear, Cleared, Fail, FilesSeen
+from openbell.core.inputs import Arrived, Bind, Clear, Cleared, Fail, FilesSeen
 from openbell.core.intake import bind, clear, consume, is_awaited, look_again, rebound, see
 from openbell.core.model import AttemptKey, TaskKey
-from openbell.core.occasions import answered, note
+from openbell.core.occasions import answered, arrive, note
 from openbell.core.retry import judge
 from openbell.core.state import Group, Live, RunRecord, State
 from openbell.core.states import TRANSITIONS, FailureKind, TaskState, Verb
@@ -85,6 +85,8 @@ def evolve(state: State, event: Event) -> None:
                 raise InvalidTransition(f"{event.run}/{event.step} is bound while nothing of it waits")
             bind(state, event)
             settle_run(state.runs[event.run])
+        case Arrived():
+            arrive(state, event)
         case FilesSeen():
             see(state, event)
         case Clear():
@@ -108,6 +110,8 @@ def is_news(state: State, fact: Fact) -> bool:
     """Whether a fact says anything that is not known: a late or repeated report does not."""
     if isinstance(fact, FilesSeen):
         return is_awaited(state, fact)
+    if isinstance(fact, Arrived):
+        return fact.files != state.arrived.get((fact.pipeline, fact.trigger), ())
     if isinstance(fact, Cleared):
         return (fact.run, fact.step, fact.path) in state.chores
     if not isinstance(fact, AttemptFact):

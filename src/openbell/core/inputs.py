@@ -161,6 +161,16 @@ class FilesSeen:
 
 
 @dataclass(frozen=True, slots=True)
+class Arrived:
+    """Files that a trigger waits for have settled; none of them has opened a run yet."""
+
+    at: datetime
+    pipeline: str
+    trigger: str
+    files: tuple[InputFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Cleared:
     """A consumed file has been put away, or, with an `error`, could not be."""
 

@@ -10,14 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 from functools import lru_cache
+from hashlib import blake2b
 from itertools import islice, takewhile
 
 from openbell.core.events import Action, Fire, Miss, Unplanned, Unwatch, Watch
 from openbell.core.following import following, latest
+from openbell.core.inputs import Arrived
 from openbell.core.model import Overlap
 from openbell.core.state import Schedule, State
 from openbell.core.triggers import (
     AfterTrigger,
+    FilesTrigger,
     Occasion,
     SessionTrigger,
     Timed,
@@ -67,6 +70,8 @@ def _of_trigger(state: State, schedule: Schedule, trigger: Trigger, now: datetim
         yield Watch(now, name, named(trigger), _start(state, schedule, trigger, now))
     elif isinstance(trigger, AfterTrigger):
         yield from following(state, schedule, trigger, position, now)
+    elif isinstance(trigger, FilesTrigger):
+        yield from _arrived(state, schedule, trigger, now)
     elif isinstance(trigger, Timed):
         yield from _due(state, schedule, trigger, position, now)
 
@@ -191,6 +196,20 @@ def _come(
             before = before or run
 
 
+def _arrived(state: State, schedule: Schedule, trigger: FilesTrigger, now: datetime) -> Iterator[Fire]:
+    """One run for all that has arrived; while its predecessor runs, it waits for its turn."""
+    name = schedule.pipeline.name
+    files = state.arrived.get((name, named(trigger)))
+    if not files:
+        return
+    digest = blake2b("\n".join(sorted(f"{f.path} {f.key}" for f in files)).encode(), digest_size=5)
+    key = f"f{digest.hexdigest()}" + (f"-{trigger.mode}" if trigger.mode else "")
+    session = schedule.market.session(now) if schedule.market is not None else None
+    queued = bool(predecessor(state, schedule))
+    position = now.isoformat()
+    yield Fire(now, name, named(trigger), position, key, now, session, trigger.mode, queued, files)
+
+
 # ── what the actions say ─────────────────────────────────────────────────────────────────────
 
 
@@ -228,8 +247,22 @@ def note(state: State, event: Watch | Unwatch | Fire | Miss | Unplanned) -> None
             if known is None or not known.queued:  # else its position has been passed when it was queued
                 state.positions[event.pipeline, event.trigger] = event.position
             state.fired[event.run] = event
+            gone = {file.key for file in event.files}
+            _take(state, (event.pipeline, event.trigger), gone)
         case Unplanned():
             state.fired.pop(f"{event.pipeline}/{event.key}", None)
+
+
+def arrive(state: State, event: Arrived) -> None:
+    """What is there for a trigger now, less what it has opened a run for."""
+    state.arrived[event.pipeline, event.trigger] = event.files
+
+
+def _take(state: State, waiting: tuple[str, str], keys: set[str]) -> None:
+    if left := tuple(file for file in state.arrived.get(waiting, ()) if file.key not in keys):
+        state.arrived[waiting] = left
+    else:
+        state.arrived.pop(waiting, None)
 
 
 def answered(state: State, request: str) -> None:

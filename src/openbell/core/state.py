@@ -18,6 +18,7 @@ from openbell.core.group import HELD as HELD
 from openbell.core.group import Group as Group
 from openbell.core.group import Live as Live
 from openbell.core.inputs import Chore as Chore
+from openbell.core.inputs import InputFile
 from openbell.core.links import links
 from openbell.core.model import Pipeline, Run, TaskKey
 from openbell.core.requests import Request
@@ -160,6 +161,8 @@ class State:
     """The pipelines that open runs by themselves; None for an engine that only carries out requests."""
     positions: dict[tuple[str, str], str] = field(default_factory=dict)
     """How far each trigger (pipeline, trigger) has been dealt with: an instant, or the label of a session."""
+    arrived: dict[tuple[str, str], tuple[InputFile, ...]] = field(default_factory=dict)
+    """Settled files that have opened no run yet, by the trigger (pipeline, trigger) that waits for them."""
     fired: dict[str, Fire] = field(default_factory=dict)
     """Occasions that have come, by the run that is to be opened for each."""
     ended: dict[str, dict[str, RunState]] = field(default_factory=dict)

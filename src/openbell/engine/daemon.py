@@ -10,7 +10,6 @@ import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
 from enum import StrEnum
 from typing import Protocol
 from uuid import uuid4
@@ -18,10 +17,10 @@ from uuid import uuid4
 from openbell.clock import Clock
 from openbell.core.events import Event
 from openbell.core.evolve import ORPHANED
-from openbell.core.inputs import Lookout
 from openbell.core.requests import CancelTasks, PauseRun, Request, ResumeRun
 from openbell.core.state import State
 from openbell.doorbell import Doorbell
+from openbell.engine.arrivals import Arrivals
 from openbell.engine.engine import Engine
 from openbell.engine.leader import Holder, Lead, Role, asker_lives, holder
 from openbell.engine.planning import Planning, Reloaded
@@ -30,12 +29,9 @@ from openbell.engine.space import FLOOR, SpaceWatch
 from openbell.engine.workspace import Workspace
 from openbell.errors import AlreadyRunning, ProjectError
 from openbell.executors.protocol import Executor
-from openbell.sensors.arrivals import Look
 from openbell.sensors.protocol import Sensor
-from openbell.sensors.watcher import Watcher
 from openbell.store.protocol import Store
 
-_SETTLE = timedelta(milliseconds=300)  # an editor may write a file in several goes
 _WAIT = 0.2  # seconds between two tries to take the lead from a `run`
 DRAINING = "its daemon drains"
 """The reason of the brake on runs that a daemon left to be gone on with."""
@@ -76,6 +72,7 @@ class Daemon:
     pools: Mapping[str, float] = field(default_factory=dict)
     _how: Leave | None = None
     _engine: Engine | None = None
+    _arrivals: Arrivals | None = None
 
     async def run(self) -> None:
         """Lead until somebody says to leave. Raises `AlreadyRunning` when another daemon leads."""
@@ -125,15 +122,15 @@ class Daemon:
         doorbell.listen("reload", lambda _: self.reload())
         doorbell.listen("leave", lambda how: self.leave(Leave(how)))
         doorbell.open()
-        sources = Watcher(self.clock)
-        self._attend(sources)
+        self._arrivals = Arrivals(self.clock, self.store, engine.inbox.put)
+        self._attend()
         try:
             engine.lead(f"daemon {os.getpid()}", adopt=True)
             self._resume()
             self.witness.leads(engine.state)
             await engine.run(lambda state: self._over(lead, state))
         finally:
-            sources.close()
+            self._arrivals.close()
             sensor.close()
             for executor in executors.values():
                 executor.close()
@@ -141,26 +138,23 @@ class Daemon:
             recorders.close()
             self._engine = None
 
-    def _attend(self, sources: Watcher) -> None:
-        """Look at the files again whenever one of them has changed, and been left alone for a moment."""
-        loop = asyncio.get_running_loop()
-        first = True
-
-        def tell(look: Look) -> None:
-            nonlocal first
-            if not first and not look.unsettled:
-                loop.call_soon_threadsafe(self.reload)
-            first = first and bool(look.unsettled)
-
-        sources.look_for("sources", Lookout(self.planning.sources, _SETTLE), tell)
-
     def reload(self) -> None:
         """Look at the files again; runs that are under way keep their definition."""
         found = self.planning.reload()
         if self._engine is not None and self._how is None:
             self._engine.heed()
+            self._attend()
             self._engine.inbox.ring()
         self.witness.reloaded(found)
+
+    def _attend(self) -> None:
+        """Look for what the definitions as they are now wait for, and for changes of their files."""
+        if self._arrivals is not None:
+            loop = asyncio.get_running_loop()
+            self._arrivals.attend(self.planning.schedules)
+            self._arrivals.sources(
+                self.planning.sources, lambda: (loop.call_soon_threadsafe(self.reload), None)[1]
+            )
 
     def leave(self, how: Leave) -> None:
         """Begin to leave. Asked again, it leaves at once and lets run what runs."""

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from openbell.core.decide import lookouts
 from openbell.core.events import Fact
-from openbell.core.inputs import Clear, Cleared, FilesSeen, InputFile, Lookout, WaitingFor
+from openbell.core.inputs import Arrived, Clear, Cleared, FilesSeen, InputFile, Lookout, WaitingFor
 from openbell.core.intake import inputs
 from openbell.core.state import State
 from openbell.sensors.protocol import Sensor
@@ -32,6 +32,9 @@ class Intakes:
 
     def sift(self, fact: Fact, state: State) -> Fact:
         """A fact without the files that have been consumed before."""
+        if isinstance(fact, Arrived):
+            known = self._store.consumed(fact.pipeline, fact.trigger, [file.key for file in fact.files])
+            return replace(fact, files=tuple(file for file in fact.files if file.key not in known))
         record = state.runs.get(fact.run) if isinstance(fact, FilesSeen) else None
         if not isinstance(fact, FilesSeen) or record is None or not fact.files:
             return fact

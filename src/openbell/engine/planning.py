@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from openbell.errors import ConfigError, ExecutorUnavailable, NotFound
 
 @dataclass(frozen=True, slots=True)
 class Reloaded:
-    """What a look at the files came to. A file in `broken` is gone on with as it was before, if it was."""
+    """What a look at the files has brought. A file in `broken` goes on as it was, if it was before."""
 
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
@@ -65,7 +65,7 @@ class Planning:
             added=tuple(name for name in new if name not in old),
             removed=tuple(name for name in old if name not in new),
             changed=tuple(changed),
-            broken=tuple(self._catalog.broken.values()),
+            broken=tuple(_news(before, self._catalog)),
             mended=tuple(mended),
         )
 
@@ -102,3 +102,11 @@ class Planning:
         self._inquiry = Inquiry(self.folder)
         origin = f"trigger {fire.trigger}"
         return Submit(pipeline, digest(pipeline), origin=origin, key=fire.key, provenance=known)
+
+
+def _news(before: Catalog, after: Catalog) -> Iterator[ConfigError]:
+    """What is wrong now and was not, or not so."""
+    for path, error in after.broken.items():
+        known = before.broken.get(path)
+        if known is None or known.findings != error.findings:
+            yield error

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from openbell.core.events import Exited
+from openbell.core.events import Exited, Fire
 from openbell.core.inputs import Cleared, Consume, InputFile
 from openbell.core.intake import chore_of, consumed_by
 from openbell.core.state import Chore, RunRecord, State
@@ -35,6 +35,16 @@ def consumed_rows(event: Exited, state: State) -> list[Row]:
         row |= {"consume": (chore.consume if chore else Consume.KEEP).value}
         found.append({**row, "folder": chore.folder if chore else ""})
     return found
+
+
+def arrived_rows(event: Fire) -> list[Row]:
+    """The files that have opened a run, and open no other one. Their trigger stands where a step would."""
+    about: Row = {"pipeline": event.pipeline, "step": event.trigger, "run": event.run, "at": event.at}
+    about |= {"consume": Consume.KEEP.value, "folder": "", "done_at": None, "note": ""}
+    return [
+        {**about, "path": file.path, "key": file.key, "size": file.size, "mtime_ns": file.mtime_ns}
+        for file in event.files
+    ]
 
 
 def cleared_row(event: Cleared) -> Row:

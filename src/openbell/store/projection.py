@@ -48,7 +48,7 @@ from openbell.core.retry import failure
 from openbell.core.state import State
 from openbell.core.states import FailureKind, TaskState
 from openbell.store.codec import encode_pipeline, encode_request, encode_value
-from openbell.store.inputs import cleared_row, consumed_rows
+from openbell.store.inputs import arrived_rows, cleared_row, consumed_rows
 
 Row = dict[str, Any]
 
@@ -166,6 +166,7 @@ def _occasion(changes: Changes, event: Watch | Unwatch | Fire | Miss | Unplanned
             trigger = (event.pipeline, event.trigger)
             changes.cursors[trigger] = state.positions.get(trigger)
             changes.fires[event.run] = encode_value(event)
+            changes.consumed += arrived_rows(event)
         case Miss():
             changes.cursors[event.pipeline, event.trigger] = event.position
             _missed(changes, event, event.trigger, event.first, event.last, event.count)
