@@ -23,7 +23,9 @@ from openbell.cli.options import MODE, OUTPUT, STEPS
 from openbell.cli.setting import Setting
 from openbell.cli.words import plural, seconds, size
 from openbell.config.load import Loaded, Overrides
+from openbell.core.binding import FILES
 from openbell.core.graph import topological
+from openbell.core.inputs import Consume, Files
 from openbell.core.matrix import Axis, label
 from openbell.core.model import EXECUTORS, Call, Command, Late, Pipeline, Replay, Script, Step
 from openbell.core.selection import dropped_needs
@@ -113,7 +115,7 @@ def _chosen(pipeline: Pipeline) -> Iterator[tuple[str, str]]:
 
 
 def _step_lines(pipeline: Pipeline, step: Step) -> Iterator[str]:
-    axes = " x ".join(f"{len(axis.values)} {axis.name}" for axis in step.matrix.axes)
+    axes = " x ".join(_width(axis) for axis in step.matrix.axes)
     volume = step.matrix.volume
     picked = f", {len(step.matrix)} of {volume} sampled" if len(step.matrix) != volume else ""
     shape = f" = {axes}" if len(step.matrix.axes) > 1 else f" ({axes})" if axes else ""
@@ -125,11 +127,29 @@ def _step_lines(pipeline: Pipeline, step: Step) -> Iterator[str]:
         yield f"    {name:<12} {text}"
 
 
+def _width(axis: Axis) -> str:
+    return f"each {axis.name}" if axis.open else f"{len(axis.values)} {axis.name}"
+
+
 def _values(axis: Axis) -> str:
+    if axis.open:
+        return "the files that are there then" if axis.source == FILES else f"what {axis.source} holds"
     values = [str(value) for value in axis.values]
     if len(values) > _MOST_VALUES:
         return f"{values[0]}, {values[1]} ... {values[-1]}"
     return ", ".join(values)
+
+
+def _intake(pipeline: Pipeline, files: Files) -> Iterator[tuple[str, str]]:
+    """What a step waits for, and what becomes of it."""
+    globs = ", ".join(glob.removeprefix(f"{pipeline.folder}/") for glob in files.globs)
+    settled = f"settled for {seconds(files.settle)}" if files.settle else "as soon as they are there"
+    yield "files", f"{globs}, {'told complete' if files.signal else settled}"
+    waits = f" after {seconds(files.timeout)}" if files.timeout else ""
+    yield "without them", {"wait": "waits", "skip": f"skipped{waits}", "fail": f"fails{waits}"}[files.absent]
+    if files.consume is not Consume.KEEP:
+        archived = files.consume is Consume.ARCHIVE
+        yield "afterwards", f"archived in {files.archive}" if archived else "deleted"
 
 
 def _facts(pipeline: Pipeline, step: Step) -> Iterator[tuple[str, str]]:
@@ -142,6 +162,8 @@ def _facts(pipeline: Pipeline, step: Step) -> Iterator[tuple[str, str]]:
             yield "call", target
     if step.needs:
         yield "needs", ", ".join(f"{need.step} ({need.mode.value})" for need in step.needs)
+    if step.files is not None:
+        yield from _intake(pipeline, step.files)
     if step.sequential:
         yield "in order", f"of {step.sequential}, each after the one before it has succeeded"
     match step.mode:

@@ -15,9 +15,11 @@ from openbell.cli.words import moment, plural, seconds
 from openbell.config.catalog import catalog
 from openbell.config.definition import Definition
 from openbell.core.events import Cancel, Skip
+from openbell.core.evolve import evolve
 from openbell.core.explain import explain
 from openbell.core.gates import Blocker
 from openbell.core.graph import dependants
+from openbell.core.inputs import Fail
 from openbell.core.model import TaskKey
 from openbell.core.outlook import outlook
 from openbell.core.render import command, task_label
@@ -46,6 +48,9 @@ def why(target: str, project: str, output: str) -> None:
     wanted = find(store, target)
     state = store.load(Limits({"process": Capacity(setting.slots)}, setting.pools))
     state.runs.setdefault(wanted.record.id, wanted.record)
+    if not wanted.record.paused:
+        for _, seen in store.journal(run_id=wanted.record.id, limit=10**6, kinds=("FilesSeen",)):
+            evolve(state, seen)  # what the engine has in mind, and no row holds
     tasks = [task] if (task := wanted.task) else list(_next_tasks(wanted))
     leading = holder(setting.workspace.lock) is not None
     if output == "json":
@@ -118,9 +123,11 @@ def _show(
         for reason in _reasons(store, task):
             click.echo(f"  {reason}")
     elif found is TaskState.FAILED:
-        for info in store.attempts(task.run, last_only=True):
+        for info in store.attempts(task.run, last_only=True) if group.tries[task.cell] else ():
             if info.key.task == task:
                 click.echo(f"  {info.error}")
+        for reason in _reasons(store, task) if not group.tries[task.cell] else ():
+            click.echo(f"  {reason}")
         click.echo(f"  after {plural(group.tries[task.cell], 'attempt')}; again: openbell retry {task.run}")
     if not found.final and (below := dependants(pipeline.steps, task.step)):
         click.echo(f"  waits for it: {', '.join(below)}")
@@ -137,8 +144,8 @@ def _reasons(store: Store, task: TaskKey) -> list[str]:
     """What the journal says about how this task ended without running."""
     found = [
         event.reason
-        for _, event in store.journal(run_id=task.run, limit=10**6, kinds=("Skip", "Cancel"))
-        if isinstance(event, Skip | Cancel) and event.step == task.step and event.covers(task.cell)
+        for _, event in store.journal(run_id=task.run, limit=10**6, kinds=("Skip", "Cancel", "Fail"))
+        if isinstance(event, Skip | Cancel | Fail) and event.step == task.step and event.covers(task.cell)
     ]
     return found[-1:]
 

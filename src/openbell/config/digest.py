@@ -45,7 +45,11 @@ def _step(step: Step, folder: str) -> tuple[Any, ...]:
         work = (step.work, _content(file))
     needs = sorted((need.step, need.mode.value) for need in step.needs)
     ordered = (step.sequential,) if step.sequential else ()  # without it, the digests of old runs stay
-    return (step.name, work, needs, step.matrix, sorted(step.env.items()), step.mode, *ordered)
+    taken = (step.files.globs, step.files.axis) if step.files else ()
+    made = tuple((axis.name, axis.source) for axis in step.matrix.axes if axis.source)
+    sampled = (step.matrix.most,) if step.matrix.most else ()
+    inputs = (taken, made, *sampled) if taken or made else ()
+    return (step.name, work, needs, step.matrix, sorted(step.env.items()), step.mode, *ordered, *inputs)
 
 
 def files(pipeline: Pipeline) -> dict[str, str]:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any, TypeVar
 
+from openbell.config.axes import compile_matrix, made_of
 from openbell.config.document import Path as Place
-from openbell.config.draft import Draft, partition_axis
+from openbell.config.draft import Draft
 from openbell.config.expand import beside
+from openbell.config.inputs import compile_files
 from openbell.config.modes import in_mode
 from openbell.config.shapes import DatesShape, PipelineShape, RetryShape, SharedShape, StepShape
 from openbell.config.triggering import compile_triggers
 from openbell.config.wiring import check_needs, check_templates
 from openbell.config.work import work
-from openbell.core.matrix import Axis, Matrix, Scalar
+from openbell.core.inputs import Absent
 from openbell.core.model import (
     Batch,
     Demand,
@@ -33,9 +35,6 @@ from openbell.errors import MarketError
 from openbell.market import resolve
 
 T = TypeVar("T")
-
-PARTITIONS = ("partition", "worker")
-"""Names of axes that are partitions: PARTITION_ID and NUM_PARTITIONS come from them."""
 
 
 def keeps(path: Place) -> bool:
@@ -105,8 +104,10 @@ def _step(
     step = Step(
         name=name,
         work=work(draft, shape, place, here=executor == "process", ours=pipeline.python is None, env=env),
-        needs=tuple(Need(step, mode) for step, mode in shape.needs.items()),
-        matrix=_matrix(draft, shape, pipeline, place),
+        needs=(*(Need(step, mode) for step, mode in shape.needs.items()), *made_of(shape)),
+        matrix=compile_matrix(draft, shape, pipeline.market, place),
+        files=compile_files(draft, shape, place),
+        empty=Absent.FAIL if shape.absent == "fail" else Absent.SKIP,
         sequential=shape.sequential or "",
         retry=_retry(_first(layers, "retry")),
         timeout=_first(layers, "timeout"),
@@ -138,58 +139,6 @@ def _first(layers: list[SharedShape], name: str) -> Any:
 
 def _or(value: Any, default: Any) -> Any:
     return default if value is None else value
-
-
-def _matrix(draft: Draft, shape: StepShape, pipeline: PipelineShape, place: Place) -> Matrix:
-    axes = []
-    for name, value in shape.matrix.items():
-        at = (*place, "matrix", name)
-        match value:
-            case int():
-                axis = partition_axis(name, value)
-                axes.append(axis if name in PARTITIONS else Axis(name, axis.values))
-            case DatesShape():
-                axes.append(Axis(name, tuple(_dates(draft, value, pipeline.market, at)), "date"))
-            case _:
-                axes.append(_listed(name, value))
-                if len(set(map(str, value))) < len(value):
-                    draft.fault("OB109", f"values of the axis `{name}` occur twice", at, key=True)
-    return Matrix(tuple(axes))
-
-
-def _listed(name: str, values: Sequence[Scalar]) -> Axis:
-    """An axis of given values. One that is called `date` is one of dates if its values are dates."""
-    if name in PARTITIONS:
-        return Axis(name, tuple(values), "partition")
-    return Axis(name, tuple(values), "date" if name == "date" and all(map(_is_date, values)) else "")
-
-
-def _is_date(value: Scalar) -> bool:
-    try:
-        return isinstance(value, str) and date.fromisoformat(value).isoformat() == value
-    except ValueError:
-        return False
-
-
-def _dates(draft: Draft, shape: DatesShape, home: str | None, place: Place) -> list[str]:
-    ends = ((*place, "from"), (*place, "to"))
-    calendar = draft.market(shape.sessions, (*place, "sessions")) if shape.sessions else None
-    if not draft.ordered(shape.start, shape.end, ends):
-        return []
-    if shape.days is not None:
-        if shape.sessions is not None:
-            draft.fault("OB111", "`sessions` and `days` exclude each other", place, key=True)
-        days = draft.days(shape.start, shape.end)
-        return days if shape.days == "all" else draft.weekdays(days, ends[0])
-    if shape.sessions is None and home is not None:
-        calendar = draft.market(home, ("market",))
-    elif shape.sessions is None and (draft.meant(place, "sessions", "days") or draft.meant((), "market")):
-        return []
-    elif shape.sessions is None:
-        help_ = "name a market: `sessions: XNYS`, or `market:` for the pipeline, or `days: all`"
-        draft.fault("OB102", "these dates have no calendar", place, help_, key=True)
-        return []
-    return draft.sessions(calendar, shape.start, shape.end, ends) if calendar else []
 
 
 def _retry(shape: RetryShape | None) -> Retry:

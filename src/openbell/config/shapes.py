@@ -11,6 +11,13 @@ from typing import Annotated, Any, get_args
 from pydantic import ConfigDict, Discriminator, Field, Tag
 from pydantic_core import PydanticCustomError
 
+from openbell.config.input_shapes import (
+    DYNAMIC,
+    FilesAxisShape,
+    FromFileShape,
+    ResultAxisShape,
+    TakingShape,
+)
 from openbell.config.kinds import (
     Day,
     Duration,
@@ -135,7 +142,7 @@ def _checked(kind: Kind, value: Any, name: str) -> Any:
 
 def _axis_kind(value: Any) -> str:
     if isinstance(value, dict):
-        return "dates"
+        return next((f"of {key}" for key in DYNAMIC if key in value), "dates")
     return "values" if isinstance(value, list) else "count"
 
 
@@ -217,7 +224,10 @@ class DatesShape(Shape):
 Axis = Annotated[
     Annotated[Annotated[int, Kind(_count, _COUNT.schema, 1)], Tag("count")]
     | Annotated[Annotated[list[Scalar], Field(min_length=1)], Tag("values")]
-    | Annotated[DatesShape, Tag("dates")],
+    | Annotated[DatesShape, Tag("dates")]
+    | Annotated[FilesAxisShape, Tag("of files")]
+    | Annotated[ResultAxisShape, Tag("of result")]
+    | Annotated[FromFileShape, Tag("of from_file")],
     Discriminator(_axis_kind),
 ]
 
@@ -282,7 +292,7 @@ class SharedShape(Shape):
     )
 
 
-class StepShape(SharedShape, WorkShape):
+class StepShape(SharedShape, WorkShape, TakingShape):
     """A step: what to run, after what, for which cells."""
 
     model_config = ConfigDict(

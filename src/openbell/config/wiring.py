@@ -9,6 +9,7 @@ from openbell.config.document import Path as Place
 from openbell.config.draft import Draft
 from openbell.config.findings import nearest
 from openbell.core.graph import Cycle, topological
+from openbell.core.inputs import Files
 from openbell.core.links import unlike
 from openbell.core.matrix import Axis, Matrix, Scalar
 from openbell.core.model import Command, Need, NeedMode, Pipeline, Step
@@ -39,6 +40,9 @@ def _place(draft: Draft, step: Step, need: Need) -> tuple[Place, bool]:
             return (*place, *path), False
         if need.step in below.entries:
             return (*place, *path, need.step), True
+    for axis in step.matrix.axes:
+        if axis.source.rpartition(".")[0] == need.step:
+            return ("steps", step.name, "matrix", axis.name, "result"), False
     return place, False
 
 
@@ -83,7 +87,12 @@ def _check_same(draft: Draft, step: Step, need: Need, upstream: Step) -> None:
     """Every cell of the step has its like in the step that it needs."""
     if draft.doubtful(("steps", step.name, "matrix"), ("steps", need.step, "matrix")):
         return
-    if problem := unlike(step.matrix, upstream.matrix):
+    taking = step if step.files and step.files.axis else upstream
+    if taking.files is not None and taking.files.axis:
+        problem = f"the files of `{taking.name}` are known when it is ready, and not before"
+    else:
+        problem = unlike(step.matrix, upstream.matrix)
+    if problem:
         place, key = _place(draft, step, need)
         told = f"`{step.name}` needs the same cell of `{need.step}`, but {problem}"
         draft.fault("OB140", told, place, key=key)
@@ -93,16 +102,31 @@ def check_templates(draft: Draft, pipeline: Pipeline) -> None:
     """Fields of commands that no task of the step has, and formats that their values do not take."""
     for step in pipeline:
         place: Place = ("steps", step.name)
-        if not isinstance(step.work, Command):
-            continue
         doubtful = draft.doubtful((*place, "matrix"), ("params",))
         known = [] if doubtful else list(_examples(pipeline, step))
+        if step.files is not None:
+            _check_globs(draft, step, step.files, known[:1])
+        if not isinstance(step.work, Command):
+            continue
         for position, word in enumerate(step.work.argv):
             at = (*place, "run", position)
             if draft.document.root is None or draft.document.root.find(at) is None:
                 at = at[:-1]
             if at not in draft.unset:
                 _check_word(draft, word, known, at)
+
+
+def _check_globs(draft: Draft, step: Step, files: Files, known: list[dict[str, Scalar]]) -> None:
+    """Fields of patterns: they are those of the run, for a step looks for its files once for all cells."""
+    axes = {axis.name for axis in step.matrix.axes}
+    of_run = [{name: v for name, v in one.items() if name not in axes | _OF_CELLS} for one in known]
+    place: Place = ("steps", step.name)
+    at = (*place, "matrix", files.axis, "files") if files.axis else (*place, "files")
+    for word in files.templates:
+        _check_word(draft, word, of_run, at)
+
+
+_OF_CELLS = {"cell", "partition", "date"}
 
 
 def _examples(pipeline: Pipeline, step: Step) -> Iterator[dict[str, Scalar]]:

@@ -26,7 +26,12 @@ def binding(state: State, record: RunRecord, group: Group, now: datetime) -> Ite
         if axis.open and axis.source == FILES:
             values[axis.name] = tuple(near(record.run, file.path) for file in inputs(files))
         elif axis.open:
-            if not record.groups[axis.source.rpartition(".")[0]].closed:
+            upstream = record.groups.get(axis.source.rpartition(".")[0])
+            if upstream is None:
+                told = f"its axis {axis.name} is made of {axis.source}, which is no part of this run"
+                yield Fail(now, record.id, step.name, told)
+                return
+            if not upstream.closed:
                 return  # its conditions were lifted, but not that it is made of what comes before it
             found = _from_results(record, axis)
             if isinstance(found, str):

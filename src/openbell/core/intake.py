@@ -104,6 +104,16 @@ def _open_keys(group: Group) -> set[str]:
     return {file.key for file in inputs(files.bound) if file.key not in intake.spent}
 
 
+def taken_by(run: Run, step: Step, cell: int) -> list[str] | None:
+    """The files that a task takes, as it knows them; None for a step that takes none."""
+    if step.files is None or step.files.bound is None:
+        return None
+    paths = [near(run, file.path) for file in inputs(step.files.bound)]
+    if not step.files.axis:
+        return paths
+    return [str(step.matrix.coordinates(cell)[step.files.axis])]
+
+
 def near(run: Run, path: str) -> str:
     """A path as the tasks of the run know it: relative to the folder in which they work."""
     return path.removeprefix(f"{run.pipeline.folder}/")

@@ -128,7 +128,7 @@ def sampled(steps: Sequence[Step], count: int) -> tuple[Step, ...]:
             matrix = sample(matrix, count)
         made[name] = replace(step, matrix=matrix)
         for need in step.needs:
-            if need.mode is NeedMode.SAME:
+            if need.mode is NeedMode.SAME and not matrix.open:
                 whole = next(other.matrix for other in steps if other.name == need.step)
                 link = same(need.step, matrix, whole)
                 wanted.setdefault(need.step, set()).update(

@@ -316,6 +316,11 @@ class Pipeline:
         return iter(self.steps)
 
     @property
+    def takes_files(self) -> bool:
+        """Whether it takes something in, so that it has more to do when it has been run."""
+        return any(step.files is not None for step in self.steps)
+
+    @property
     def shown(self) -> str:
         """The name to show: what the user wrote."""
         return self.title or self.name

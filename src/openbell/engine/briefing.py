@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 
 from openbell.config.expand import expand
+from openbell.core.intake import taken_by
 from openbell.core.model import AttemptKey, Call, Command, Run, Script, Step
 from openbell.core.render import environment, query_name, render, values
 from openbell.core.state import RunRecord
@@ -65,7 +66,9 @@ def _argv(run: Run, step: Step, cell: int) -> tuple[str, ...]:
 
 def _env(run: Run, step: Step, key: AttemptKey) -> dict[str, str]:
     declared = {name: expand(value, os.environ) for name, value in step.env.items()}
+    taken = taken_by(run, step, key.cell)
     about = {
+        "OPENBELL_FILES": json.dumps(taken) if taken is not None else "",
         "OPENBELL_STEP": step.name,
         "OPENBELL_COORDINATES": json.dumps(step.matrix.coordinates(key.cell)),
         "OPENBELL_PARAMS": json.dumps(dict(run.pipeline.params)),

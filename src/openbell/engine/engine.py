@@ -252,6 +252,8 @@ class Engine:
         known = None if request.new else self._store.newest(name, request.digest)
         if known and not request.reopen and (info := self._store.info(known)) and info.state.final:
             known = None
+        if known and request.pipeline.takes_files and (info := self._store.info(known)):
+            known = None if info.state is RunState.SUCCEEDED else known  # there may be other files by now
         return known or f"{name}/{self._store.next_key(name)}"
 
     def _done_already(self, request: Submit) -> str | None:

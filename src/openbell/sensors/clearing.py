@@ -28,6 +28,8 @@ def put_away(file: InputFile, consume: Consume, folder: str) -> str:
             return _whereabouts(file, Path(folder), consume)
         if not _is(path, file):
             return "another file has taken its place: left alone"
+        if consume is Consume.ARCHIVE:
+            Path(folder).mkdir(parents=True, exist_ok=True)  # where that cannot be, nothing has happened yet
         path.rename(taken)
     if not _is(taken, file):
         _give_back(taken, path)
@@ -35,8 +37,11 @@ def put_away(file: InputFile, consume: Consume, folder: str) -> str:
     if consume is Consume.DELETE:
         taken.unlink()
         return "deleted"
-    target = _archive(taken, path.name, Path(folder))
-    return f"archived as {target}"
+    try:
+        return f"archived as {_archive(taken, path.name, Path(folder))}"
+    except OSError:
+        _give_back(taken, path)
+        raise
 
 
 def _is(path: Path, file: InputFile) -> bool:

@@ -48,6 +48,8 @@ class Context:
     """The session that the run is bound to, where it is."""
     run_mode: str = ""
     """The mode that the run was started in, such as `daily`; empty for a pipeline without modes."""
+    files: tuple[str, ...] = ()
+    """The input files that the task takes, relative to its folder where they lie in it."""
     coordinates: Mapping[str, Any] = field(default_factory=dict)
     """The cell: the value of each axis, in the order of the matrix."""
     data: Mapping[str, str] = field(default_factory=dict)
@@ -104,6 +106,7 @@ def context(environ: Mapping[str, str] | None = None) -> Context:
         env=dict(env),
         checkpoint=_checkpoint(env.get("OPENBELL_CHECKPOINT")),
         mode=_read(env, json.loads, "OPENBELL_MODE") or {},
+        files=tuple(_read(env, json.loads, "OPENBELL_FILES") or ()),
         run_mode=env.get("OPENBELL_RUN_MODE", ""),
         coordinates=coordinates,
         data=_read(env, json.loads, "OPENBELL_DATA") or {},
