@@ -17,6 +17,7 @@ MAIN = """\
 import json, os, pathlib, sys
 
 def main(config):
+    print("measured")
     with open("ran", "a") as file:
         print(NAME, json.dumps(config), os.environ.get("PARALLELISM"), file=file)
 
@@ -70,6 +71,8 @@ def test_the_commands_of_the_old_orchestrator(tetra: Desk) -> None:
     assert forced.code == 0, forced.err
     assert [line.split()[0] for line in tetra.lines("ran")] == ["data_pipeline", "metrics_pipeline"]
     assert "data_pipeline" in tetra.run("graph").out
+    assert tetra.run("logs", "--pipeline", "metrics_pipeline", "--tail", "100").out == "measured\n"
+    assert tetra.run("logs", "--pipeline", "nothing").code == 64
     backfill = tetra.run("run", "--mode", "backfill")
     assert backfill.code == 0, backfill.err
     assert '"--start-date", "2020-01-01", "--end-date", "20' in tetra.lines("ran")[-1]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 from openbell.api.definitions import Pipeline as Definition
 from openbell.api.foreground import Unseen, carry_out
 from openbell.api.handle import RunHandle, Runs
+from openbell.cli.choosing import check_executors, parse_dates, parse_steps
 from openbell.cli.setting import Setting, actor
 from openbell.config.digest import digest
 from openbell.config.load import Loaded, Overrides, load_document
@@ -20,7 +21,7 @@ from openbell.config.provenance import Inquiry, provenance
 from openbell.core.model import Forced, Pipeline
 from openbell.core.requests import Only, Submit
 from openbell.core.selection import dropped_needs
-from openbell.errors import ExecutorUnavailable, OpenbellError, UsageError
+from openbell.errors import OpenbellError, UsageError
 
 if TYPE_CHECKING:
     from openbell.engine.conduct import View
@@ -122,7 +123,7 @@ def run(
         pipeline = _as_it_is(what, said)
     else:
         pipeline = _loaded(setting, what, said, starting=True).pipeline
-    _check_executors(pipeline)
+    check_executors(pipeline)
     request = Submit(
         pipeline=pipeline,
         digest=digest(pipeline),
@@ -172,8 +173,6 @@ def _loaded(setting: Setting, what: str | Path | Definition, said: Said, *, star
 
 
 def _without_file(loaded: Loaded) -> Loaded:
-    from dataclasses import replace
-
     return replace(loaded, pipeline=replace(loaded.pipeline, source=""))
 
 
@@ -185,8 +184,6 @@ def _as_it_is(pipeline: Pipeline, said: Said) -> Pipeline:
 
 
 def _overrides(setting: Setting, said: Said) -> Overrides:
-    from openbell.cli.choosing import parse_steps
-
     steps = said.get("steps", ())
     words = (steps,) if isinstance(steps, str) else tuple(steps)
     return Overrides(
@@ -201,8 +198,6 @@ def _overrides(setting: Setting, said: Said) -> Overrides:
 
 
 def _dates(given: Dates | None) -> tuple[date, date] | None:
-    from openbell.cli.choosing import parse_dates
-
     match given:
         case None | str():
             return parse_dates(given)
@@ -216,13 +211,6 @@ def _only(text: str) -> Only:
     if text not in [only.value for only in Only]:
         raise UsageError(f"`only` is failed or missing, not {text!r}")
     return Only(text)
-
-
-def _check_executors(pipeline: Pipeline) -> None:
-    for step in pipeline:
-        if step.executor != "process":
-            told = f"the executor `{step.executor}` is not available"
-            raise ExecutorUnavailable(told, hint='`on="process"` runs the tasks on this machine')
 
 
 def _view(setting: Setting) -> View:

@@ -13,6 +13,7 @@ from openbell.cli.setting import Setting
 from openbell.config.catalog import files
 from openbell.config.document import read
 from openbell.config.load import Loaded, Overrides, load
+from openbell.core.model import Pipeline
 from openbell.core.selection import dropped_needs
 from openbell.errors import ExecutorUnavailable, NotFound, UsageError
 
@@ -104,12 +105,12 @@ def load_for(setting: Setting, wanted: str, overrides: Overrides, *, starting: b
     return loaded
 
 
-def check_executors(loaded: Loaded, *, starting: bool = True) -> None:
+def check_executors(pipeline: Pipeline, *, starting: bool = True) -> None:
     """Whether every step can run where it wants to.
 
     Raises `ExecutorUnavailable` when it cannot; while nothing is `starting`, that is a warning.
     """
-    for name in dict.fromkeys(step.executor for step in loaded.pipeline if step.executor != "process"):
+    for name in dict.fromkeys(step.executor for step in pipeline if step.executor != "process"):
         told = f"the executor `{name}` is not available"
         if name == "deephaven":
             told += ": it needs the extra `deephaven`, which this version of openbell does not have yet"

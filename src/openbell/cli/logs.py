@@ -14,7 +14,7 @@ import click
 
 from openbell.cli.options import LINES, PROJECT
 from openbell.cli.setting import Setting
-from openbell.cli.targets import Target, find
+from openbell.cli.targets import Target, find, find_pipeline
 from openbell.core.events import Exited, Lost, Refused, Start
 from openbell.core.model import AttemptKey, Pipeline
 from openbell.core.render import task_label, task_path
@@ -30,7 +30,7 @@ _MOST = 20  # logs that are printed one after the other without being asked for
 
 @click.command()
 @click.argument("target", required=False)
-@click.option("--pipeline", help="Instead of TARGET: the newest run of this pipeline.")
+@click.option("--pipeline", help="Instead of TARGET: the newest run of this pipeline, or step.")
 @click.option("-f", "--follow", is_flag=True, help="Go on until all of it has ended.")
 @click.option("-n", "--tail", type=click.IntRange(0), help="Only the last lines of each.")
 @click.option("--failed", is_flag=True, help="Only tasks that have failed.")
@@ -56,7 +56,7 @@ def logs(
     target = target or pipeline or ""
     setting = Setting.of_the_past(Path(project))
     store = setting.past()
-    wanted = find(store, target)
+    wanted = find(store, target) if pipeline is None else find_pipeline(store, pipeline)
     cursor = store.last()
     infos = list(_chosen(store, wanted, failed=failed))
     keys = [info.key for info in infos]

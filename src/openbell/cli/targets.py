@@ -15,6 +15,8 @@ from openbell.core.state import RunRecord
 from openbell.errors import NotFound
 from openbell.store.protocol import Store
 
+_RECENT = 20  # runs that are looked through for a step
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -60,6 +62,17 @@ def find(store: Store, text: str) -> Target:
         return Target(record, step)
     cell = _cell(record.groups[step].step.matrix, "/".join(rest[1:]), f"{record.id}/{step}")
     return Target(record, step, cell, _number(attempt, text) if attempt else None)
+
+
+def find_pipeline(store: Store, name: str) -> Target:
+    """The newest run of a pipeline; where there is none of that name, of one that has a step of that name."""
+    try:
+        return find(store, name)
+    except NotFound:
+        for info in store.runs(limit=_RECENT):
+            if (record := store.run(info.id)) is not None and name in record.groups:
+                return Target(record, name)
+        raise
 
 
 def _run(store: Store, parts: list[str]) -> tuple[RunRecord, list[str]]:
