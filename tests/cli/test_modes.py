@@ -28,7 +28,8 @@ def test_a_run_in_a_mode(desk: Desk) -> None:
     listed = desk.run("runs", "ls").out.splitlines()
     assert [line.split()[-1] for line in listed] == ["MODE", "weekly", "daily"]
     shown = desk.run("runs", "show", "research").out
-    assert "  mode    weekly\n  without scenarios\n" in shown
+    assert "  mode    weekly\n  params  days=30\n  without scenarios\n" in shown
+    assert json.loads(desk.run("runs", "show", "research/1", "-o", "json").out)["params"] == {"days": 1}
     told = json.loads(desk.run("runs", "show", "research/2", "-o", "json").out)["choice"]
     assert told == {
         "mode": "weekly",
@@ -96,6 +97,15 @@ def test_a_backfill_in_a_mode(desk: Desk) -> None:
     )
     assert desk.run("backfill", "p.yaml", "2024-07-03:2024-07-05", "--mode", "fill").code == 0
     assert desk.lines("ran") == ["2024-07-03 past", "2024-07-05 past"]
+
+
+def test_a_backfill_tells_once_what_is_not_waited_for(desk: Desk) -> None:
+    desk.write(
+        "p.yaml",
+        "name: p\nmarket: XNYS\nsteps:\n  a: {run: 'false'}\n  b: {run: 'true {session}', needs: [a]}\n",
+    )
+    done = desk.run("backfill", "p.yaml", "2024-07-01:2024-07-03", "--steps", "b")
+    assert (done.code, done.err.count("does not wait for `a`")) == (0, 1)
 
 
 def test_a_plan_tells_the_times_of_the_market(desk: Desk) -> None:

@@ -90,10 +90,10 @@ class _Backfill:
     output: str
 
     def load(self, session: date | None, *, starting: bool) -> Loaded:
-        """The pipeline, bound to this session; to that of now without one."""
+        """The pipeline, bound to this session; to that of now without one, which tells what is to be told."""
         dates = (session, session) if session else None
         overrides = replace(self.said, dates=dates, now=self.setting.clock.now())
-        return load_for(self.setting, self.wanted, overrides, starting=starting)
+        return load_for(self.setting, self.wanted, overrides, starting=starting, quiet=session is not None)
 
     def market(self) -> Market:
         """The market whose sessions these are. Raises `UsageError` for a pipeline without sessions."""

@@ -95,10 +95,14 @@ def _with_step(setting: Setting, name: str) -> list[Path]:
     return [path for path, root in roots.items() if root is not None and root.find(("steps", name))]
 
 
-def load_for(setting: Setting, wanted: str, overrides: Overrides, *, starting: bool) -> Loaded:
-    """The pipeline that was asked for, with its warnings shown."""
+def load_for(
+    setting: Setting, wanted: str, overrides: Overrides, *, starting: bool, quiet: bool = False
+) -> Loaded:
+    """The pipeline that was asked for, with its warnings and notes shown. `quiet`: they have been."""
     path = setting.project.find(wanted, Path.cwd())
     loaded = load(path, setting.project, os.environ, overrides, starting=starting)
+    if quiet:
+        return loaded
     show(loaded.warnings, path, loaded.document.lines)
     for line in dropped_needs(loaded.pipeline):
         click.echo(f"note: {line}", err=True)

@@ -16,7 +16,7 @@ from openbell.cli.targets import Target, find
 from openbell.cli.words import columns, commit_words, moment, plural, seconds, size
 from openbell.core.failures import failure_groups
 from openbell.core.matrix import label
-from openbell.core.model import AttemptKey
+from openbell.core.model import AttemptKey, Pipeline
 from openbell.core.render import task_label
 from openbell.core.selection import dropped_needs
 from openbell.core.states import TaskState
@@ -155,6 +155,20 @@ def _keys(store: Store, wanted: Target) -> Iterator[AttemptKey]:
     return (info.key for info in store.attempts(wanted.record.id))
 
 
+def _show_choice(pipeline: Pipeline, info: RunInfo) -> None:
+    """The mode, the parameters and the steps, what is not waited for, and who has forced it."""
+    choice = pipeline.choice
+    params = [f"{name}={value}" for name, value in pipeline.params.items()]
+    facts = {"mode": [info.mode], "params": params, "steps": choice.steps, "without": choice.left_out}
+    for title, words in facts.items():
+        if any(words):
+            click.echo(f"  {title:<7} {', '.join(words)}")
+    for line in dropped_needs(pipeline):
+        click.echo(f"          {line}")
+    if info.forced:
+        click.secho(f"  forced  {info.forced}", fg="yellow")
+
+
 def _show_run(store: Store, wanted: Target) -> None:
     record = wanted.record
     info = store.info(record.id)
@@ -165,17 +179,10 @@ def _show_run(store: Store, wanted: Target) -> None:
     if info.closed_at:
         click.echo(f"  closed  {moment(info.closed_at)}  after {seconds(info.closed_at - info.opened_at)}")
     pipeline = record.run.pipeline
-    choice = pipeline.choice
     click.echo(f"  plan    {info.digest}  {pipeline.source}")
     if info.session:
         click.echo(f"  session {info.session} of {pipeline.market}")
-    for title, words in (("mode", [info.mode]), ("steps", choice.steps), ("without", choice.left_out)):
-        if any(words):
-            click.echo(f"  {title:<7} {', '.join(words)}")
-    for line in dropped_needs(pipeline):
-        click.echo(f"          {line}")
-    if info.forced:
-        click.secho(f"  forced  {info.forced}", fg="yellow")
+    _show_choice(pipeline, info)
     if info.provenance.commit:
         click.echo(f"  commit  {commit_words(info.provenance)}")
     for name, digest in pipeline.calendars.items():
@@ -248,6 +255,7 @@ def _as_json(store: Store, wanted: Target) -> dict[str, Any]:
         "paused": record.paused,
         "digest": record.run.digest,
         "session": record.run.pipeline.sessions.get("session", ""),
+        "params": dict(record.run.pipeline.params),
         "choice": asdict(record.run.pipeline.choice),
         "forced": asdict(record.run.forced) if record.run.forced else None,
         "counts": {state.name.lower(): count for state, count in summary.counts.items()},
