@@ -79,7 +79,7 @@ def compile_pipeline(
         params=shape.params,
         triggers=compile_triggers(draft, shape, shape.tz or (str(calendar.tz) if calendar else None)),
         catch_up=shape.catch_up,
-        overlap=Overlap(shape.overlap),
+        overlap=Overlap(shape.overlap) if shape.overlap else None,
     )
     pipeline = in_mode(draft, pipeline, shape, mode)
     check_templates(draft, pipeline)

@@ -344,10 +344,10 @@ class PipelineShape(Shape):
         description="After the engine was down: run the `last` occasion, `none`, `all` or `all(n)` of them; "
         "the others are recorded as missed.",
     )
-    overlap: Annotated[str, choice(*OVERLAPS)] = Field(
-        "forbid",
+    overlap: Annotated[str, choice(*OVERLAPS)] | None = Field(
+        None,
         description="While the predecessor runs: `forbid` (the occasion is missed), `queue`, `allow`, or "
-        "`replace` it.",
+        "`replace` it. Default: sessions and market points queue, crons and intervals forbid.",
     )
     tz: Text | None = Field(None, description="Time zone. Default: that of the market, or UTC.")
     concurrency: Annotated[int, whole(1, 100_000)] | None = Field(

@@ -302,7 +302,8 @@ class Pipeline:
     """What opens runs of it by itself, while a daemon leads."""
     catch_up: int = 1
     """After the engine was down: so many of the last occasions are made up for, the others are missed."""
-    overlap: Overlap = Overlap.FORBID
+    overlap: Overlap | None = None
+    """None: sessions wait for the one before them, slots of a clock are missed (docs/adr/0007)."""
     choice: Choice = Choice()
 
     def step(self, name: str) -> Step:

@@ -20,6 +20,7 @@ from openbell.core.model import Overlap
 from openbell.core.state import Schedule, State
 from openbell.core.triggers import (
     AfterTrigger,
+    AnchorTrigger,
     FilesTrigger,
     Occasion,
     SessionTrigger,
@@ -154,6 +155,13 @@ def _due(state: State, schedule: Schedule, trigger: Timed, position: str, now: d
     yield from _come(state, schedule, trigger, late[missed:], fresh, now)
 
 
+def _queues(overlap: Overlap | None, trigger: Timed) -> bool:
+    """Whether an occasion waits for its predecessor. A session of its own is no slot that comes again."""
+    if overlap is None:
+        return isinstance(trigger, SessionTrigger | AnchorTrigger)
+    return overlap is not Overlap.FORBID
+
+
 def _late(schedule: Schedule, trigger: Timed, occasion: Occasion, now: datetime) -> bool:
     """Whether nobody was there for it. A session that is still going on is not missed yet."""
     if now - occasion.at <= _PUNCTUAL:
@@ -177,7 +185,7 @@ def _come(
     """A run for each, at once or in its turn, or a miss, by `overlap`."""
     name, overlap = schedule.pipeline.name, schedule.pipeline.overlap
     wanted = [*late, *fresh]
-    patient = bool(late) or overlap is not Overlap.FORBID  # whoever catches up does so one after the other
+    patient = bool(late) or _queues(overlap, trigger)  # whoever catches up does so one after the other
     if overlap is Overlap.REPLACE and wanted:
         if len(wanted) > 1:
             yield _miss(schedule, trigger, wanted[:-1], "replaced by the next one", now)
