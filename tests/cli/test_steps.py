@@ -55,3 +55,49 @@ def test_the_plan_tells_the_order(desk: Desk) -> None:
     assert "prices (same)" in plan
     assert "of date, each after the one before it has succeeded" in plan
     assert "in order of date, 8 tasks  <- prices (same)" in desk.run("graph", "carry.yaml").out
+
+
+FAILING = """name: falling
+steps:
+  vendor: {run: [sh, -c, 'test -e good'], on_failure: {fallback: last_success}}
+  feed: {run: 'false', on_failure: {fallback: cache}}
+  cache: {run: 'true'}
+  nice: {run: 'false', on_failure: {continue: true}}
+  many: {run: [sh, -c, 'test {i} != 1'], matrix: {i: 3}, partial: ok}
+  use: {run: [sh, -c, 'echo $OPENBELL_NEEDS > needs'], needs: [vendor, feed, nice, many]}
+"""
+
+
+def test_failures_that_hold_nobody_up(desk: Desk) -> None:
+    desk.write("falling.yaml", FAILING)
+    first = desk.run("run", "falling.yaml")
+    assert "Skipped, all of use: needs all cells of vendor, which ended with 1 failed" in first.err
+    desk.write("good", "")
+    assert "falling/2: partial" in desk.run("run", "falling.yaml", "--new").out
+    (desk.folder / "good").unlink()
+    third = desk.run("run", "falling.yaml", "--new")
+    assert third.code == 2
+    assert "vendor has failed: its results of falling/2 stand for it" in third.err
+    for told in (third.out, desk.run("runs", "show", "falling/3").out):
+        assert "vendor has failed; its results of falling/2 stand for it" in told
+        assert "feed has failed; cache stands in for it" in told
+        assert "nice has failed; the run goes on without it" in told
+        assert "1 of 3 tasks of many have failed; the others are enough" in told
+    assert json.loads(desk.lines("needs")[0]) == {
+        "vendor": {"run": "falling/2", "step": "vendor"},
+        "feed": {"run": "falling/3", "step": "cache"},
+        "nice": {"run": "falling/3", "step": "nice"},
+        "many": {"run": "falling/3", "step": "many"},
+    }
+    shown = json.loads(desk.run("runs", "show", "falling/3", "-o", "json").out)
+    assert shown["fallbacks"] == {"vendor": "falling/2"}
+    assert len(shown["concessions"]) == 4
+
+
+def test_the_plan_tells_what_failures_mean(desk: Desk) -> None:
+    desk.write("falling.yaml", FAILING)
+    plan = desk.run("plan", "falling.yaml").out
+    for told in ("go on with its last success", "cache runs in its place", "goes on without it", "some that"):
+        assert told in plan
+    assert "<- feed (failed)" in desk.run("graph", "falling.yaml").out
+    assert "`feed` has no fallback" in desk.run("plan", "falling.yaml", "--steps", "feed").err

@@ -8,7 +8,7 @@ import pytest
 
 from openbell.config.findings import Finding
 from openbell.config.load import Overrides
-from openbell.core.model import Command
+from openbell.core.model import Command, OnFailure
 from openbell.core.render import render, values
 from tests.config.conftest import Folder
 
@@ -156,6 +156,61 @@ def test_the_order_is_part_of_the_plan(folder: Folder) -> None:
     plain = folder.load(celled("x: 2", "x: 2").replace("▸", "")).digest
     ordered = folder.load(celled("x: 2", "x: 2", ", sequential: x").replace("▸", "")).digest
     assert plain != ordered
+
+
+# ── failures ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def falling(a: str, more: str = "", needs: str = "") -> str:
+    """A step with this policy, and one that it may fall back on, with these needs."""
+    wanted = f", needs: {needs}" if needs else ""
+    return f"name: n\nsteps:\n  a: {{run: x, on_failure: {{{a}}}{more}}}\n  b: {{run: x{wanted}}}\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "policy"),
+    [
+        ("continue: true", OnFailure(goes_on=True)),
+        ("fallback: last_success", OnFailure(last_success=True)),
+        ("fallback: b", OnFailure(stand_in="b")),
+        ("fallback: b, continue: true", OnFailure(stand_in="b", goes_on=True)),
+    ],
+)
+def test_what_becomes_of_the_others_when_a_step_fails(folder: Folder, text: str, policy: OnFailure) -> None:
+    steps = folder.load(falling(text, ", partial: ok")).pipeline
+    assert (steps.step("a").on_failure, steps.step("a").partial) == (policy, True)
+    assert (steps.step("b").on_failure, steps.step("b").partial) == (OnFailure(), False)
+
+
+@pytest.mark.parametrize(
+    ("text", "codes"),
+    [
+        (falling("fallback: ▸c"), ["OB116"]),
+        (falling("fallback: ▸last_sucess"), ["OB116"]),
+        (falling("▸fallbak: b"), ["OB101"]),
+        (falling("continue: ▸maybe"), ["OB103"]),
+        (falling("continue: true", ", partial: ▸some"), ["OB105"]),
+        (falling("fallback: a").replace("on_failure: {", "on_failure: ▸{"), ["OB117"]),
+        (falling("fallback: b", needs="▸[a]"), ["OB117"]),
+        (falling("fallback: b", needs="▸[c]") + "  c: {run: x, needs: [a]}\n", ["OB117"]),
+    ],
+)
+def test_fallbacks_that_cannot_be(folder: Folder, text: str, codes: list[str]) -> None:
+    folder.expect(text, *codes)
+
+
+def test_a_fallback_with_a_typo_is_told(folder: Folder) -> None:
+    [finding] = folder.findings(falling("fallback: last_sucess"))
+    assert finding.message == "`a` falls back on `last_sucess`, which is no step"
+    assert finding.help == "did you mean `last_success`?"
+
+
+def test_a_stand_in_may_need_what_it_stands_in_for(folder: Folder) -> None:
+    assert folder.load(falling("fallback: b", needs="{a: done}")).pipeline.step("b").needs
+
+
+def test_what_failures_mean_is_no_part_of_the_plan(folder: Folder) -> None:
+    assert folder.load(falling("continue: true")).digest == folder.load(falling("fallback: b")).digest
 
 
 # ── templates ────────────────────────────────────────────────────────────────────────────────────

@@ -162,7 +162,18 @@ def test_every_kind_of_event_and_request_is_looked_at() -> None:
     world = World(step("a", 2))
     world.act()
     task, attempt = world.live()[0]
-    silent = {"Start", "Led", "SpaceChanged", "Watch", "Unwatch", "Fire", "Miss", "Unplanned", "Arrived"}
+    silent = {
+        "Start",
+        "Led",
+        "SpaceChanged",
+        "Watch",
+        "Unwatch",
+        "Fire",
+        "Miss",
+        "Unplanned",
+        "Arrived",
+        "Recalled",
+    }
     given = [
         *world.journal,
         Stall(NOW, RUN, task, attempt, 70.0),

@@ -13,13 +13,15 @@ import subprocess
 import sys
 import threading
 from collections import namedtuple
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from openbell.core.events import Reported, SpaceChanged
-from openbell.core.model import TaskKey
+from openbell.core.model import Pipeline, TaskKey
 from openbell.core.requests import CancelTasks, Submit
 from openbell.doorbell import Doorbell, ring
 from openbell.engine.inbox import Inbox
@@ -28,7 +30,8 @@ from openbell.engine.space import SpaceWatch
 from openbell.engine.workspace import Workspace
 from openbell.errors import Fenced, ProjectError
 from openbell.sim.campaign import Simulation
-from tests.builders import NOW, later
+from openbell.sim.scenario import scenario
+from tests.builders import NOW, later, step
 
 FACT = Reported(NOW, TaskKey("p/1", "a", 0), 1, "log")
 
@@ -221,7 +224,9 @@ def test_an_interrupt_is_impatient_and_a_cancel_is_not() -> None:
     from openbell.core.events import Stop
     from openbell.core.states import StopReason
 
-    simulation = Simulation(0)
+    simulation = Simulation(
+        0, replace(scenario(Random(0)), pipeline=Pipeline("sim", (step(executor="sim"),)))
+    )
     simulation.world.calm = True
     simulation._ask(Submit(simulation.world.scenario.pipeline, "digest"))
     simulation._lead()

@@ -16,8 +16,10 @@ from openbell.core.events import (
     Force,
     Led,
     Lost,
+    OpenRun,
     Pause,
     Reached,
+    Recalled,
     Refused,
     Reported,
     Requested,
@@ -34,9 +36,12 @@ from openbell.core.model import (
     Forced,
     Need,
     NeedMode,
+    OnFailure,
+    Past,
     Pipeline,
     Replay,
     Retry,
+    Run,
     Script,
     Step,
     TaskKey,
@@ -227,6 +232,58 @@ def test_cells_that_wait_for_others_come_back_as_they_were(store: Store) -> None
     assert [event for _, event in store.journal(limit=10_000)] == world.journal
     skip = next(event for event in world.journal if isinstance(event, Skip))
     assert (skip.cell, skip.count) == (2, 1)
+
+
+def test_what_a_run_has_of_earlier_ones_comes_back(store: Store) -> None:
+    last = OnFailure(last_success=True)
+    world = World(step("a", on_failure=last), step("b", needs=(Need("a"),)), slots=9)
+    ledger = Ledger(store, world)
+    world.apply(Recalled(NOW, RUN, Past({"a": "p/0"})))
+    ledger.write()
+    assert snapshot(ledger.kept().runs[RUN]) == snapshot(world.record)
+    world.act()
+    world.end(1)
+    world.act()
+    assert world.record.groups["a"].fallback == "p/0"
+    ledger.write()
+    assert snapshot(ledger.kept().runs[RUN]) == snapshot(world.record)
+    world.apply(Requested(later(1), "r", RetryTasks(RUN, step="a"), RUN))
+    world.act(later(1))
+    ledger.write()
+    assert ledger.kept().runs[RUN].groups["a"].fallback == ""
+    assert snapshot(ledger.kept().runs[RUN]) == snapshot(world.record)
+    assert [event for _, event in store.journal(limit=10_000)] == world.journal
+
+
+def test_the_last_success_of_a_step_is_looked_up(store: Store) -> None:
+    world = World(step("a", 2), step("b"), slots=9)
+    ledger = Ledger(store, world)
+
+    def ended(run: str, at: float, *codes: int) -> None:
+        """A run whose tasks end with these codes: two of `a`, one of `b`."""
+        if run != RUN:
+            world.apply(OpenRun(later(at), Run(run, world.record.run.pipeline, "digest", later(at))))
+        world.act(later(at))
+        for (task, _), code in zip(world.live(), codes, strict=True):
+            world.end(code, later(at), only=[task])
+        world.act(later(at))
+        ledger.write()
+
+    ended(RUN, 0, 0, 0, 1)
+    ended("p/2", 10, 0, 1, 0)
+    ended("p/3", 20, 1, 1, 0)
+    found = [(step, store.last_success("p", step, later(at))) for step in "ab" for at in (0, 5, 15, 25)]
+    assert found == [
+        *[("a", None), ("a", RUN), ("a", RUN), ("a", RUN)],
+        *[("b", None), ("b", None), ("b", "p/2"), ("b", "p/3")],
+    ]
+    assert store.last_success("q", "a", later(99)) is None
+    assert store.last_success("p", "nope", later(99)) is None
+    world.apply(OpenRun(later(30), Run("p/4", world.record.run.pipeline, "digest", later(30))))
+    world.apply(Requested(later(30), "c", CancelTasks("p/4"), "p/4"))
+    world.act(later(30))
+    ledger.write()
+    assert store.last_success("p", "b", later(99)) == "p/3", "what never ran has not succeeded"
 
 
 def test_attempts_tell_their_story(store: Store) -> None:

@@ -16,7 +16,7 @@ from openbell.core.failures import failure_groups
 from openbell.core.render import command, task_label, task_path
 from openbell.core.state import RunRecord
 from openbell.core.states import TaskState
-from openbell.core.summary import exit_code, summarize
+from openbell.core.summary import concessions, exit_code, summarize
 from openbell.engine.conduct import Ending
 from openbell.errors import ExitCode
 from openbell.store.protocol import Store
@@ -72,6 +72,8 @@ def _show_counts(record: RunRecord) -> None:
     took = f", {seconds(record.last_end - record.run.opened_at)}" if summary.final else ""
     click.secho(f"{record.id}: {verdict}", fg=_COLOURS.get(verdict), bold=True, nl=False)
     click.echo(f" — {plural(summary.total, 'task')}: {told}{took}")
+    for line in concessions(record):
+        click.secho(f"  {line}", fg="yellow")
 
 
 def _show_failures(record: RunRecord, attempts: Attempts) -> None:
@@ -132,6 +134,7 @@ def _as_json(record: RunRecord, attempts: Attempts, code: int, ending: Ending) -
             }
             for group in failure_groups(record, attempts())
         ],
+        "concessions": concessions(record),
         "performance": table.data() if table else None,
         "detached": ending.detached,
         "exit_code": int(code),

@@ -62,7 +62,7 @@ def _as_json(pipeline: Pipeline, record: RunRecord | None) -> str:
         [
             {
                 "step": node.name,
-                "needs": {need.step: need.mode.value for need in node.needs},
+                "needs": {edge.step: edge.how or "all" for edge in node.needs},
                 "lines": node.lines[1:],
                 "state": node.state.name.lower() if node.state is not None else None,
             }

@@ -17,6 +17,7 @@ from openbell.core.events import (
     CloseRun,
     Event,
     Exited,
+    FallBack,
     Force,
     Lost,
     Pause,
@@ -134,6 +135,8 @@ class Lines:
                 name = task_label(record.run.pipeline, TaskKey(event.run, event.step, cell))
                 more = f" and {event.count - 1:,} more" if event.count > 1 else ""
                 self._say(f"Skipped: {name}{more}: {event.reason}", "WARNING")
+            case FallBack(step=step, source=source):
+                self._say(f"{step} has failed: its results of {source} stand for it", "WARNING")
             case Cancel(step=step, cell=None, reason=reason):
                 self._say(f"Cancelled, all of {step} that waits: {reason}", "WARNING")
             case CloseRun(outcome=outcome):

@@ -27,7 +27,7 @@ from openbell.core.binding import FILES
 from openbell.core.graph import topological
 from openbell.core.inputs import Consume, Files
 from openbell.core.matrix import Axis, label
-from openbell.core.model import EXECUTORS, Call, Command, Late, Pipeline, Replay, Script, Step
+from openbell.core.model import EXECUTORS, Call, Command, Late, OnFailure, Pipeline, Replay, Script, Step
 from openbell.core.selection import dropped_needs
 from openbell.core.states import TaskState
 from openbell.errors import ExitCode, NotFound
@@ -177,6 +177,10 @@ def _facts(pipeline: Pipeline, step: Step) -> Iterator[tuple[str, str]]:
     if step.retry.attempts > 1:
         kinds = "" if len(step.retry.on) == 4 else f" after {', '.join(sorted(step.retry.on))}"
         yield "tries", f"{step.retry.attempts}{kinds}, first wait {seconds(step.retry.delay)}"
+    if step.partial:
+        yield "partial", "some that succeed are enough for those who need it"
+    if told := _on_failure(step.on_failure):
+        yield "on failure", told
     if step.timeout:
         yield "timeout", seconds(step.timeout)
     if step.demand.memory:
@@ -192,6 +196,17 @@ def _facts(pipeline: Pipeline, step: Step) -> Iterator[tuple[str, str]]:
     if step.query_name:
         yield "names", step.query_name
     yield "executor", step.executor
+
+
+def _on_failure(policy: OnFailure) -> str:
+    told = []
+    if policy.last_success:
+        told.append("those who need it go on with its last success")
+    if policy.stand_in:
+        told.append(f"{policy.stand_in} runs in its place")
+    if policy.goes_on:
+        told.append("otherwise the run goes on without it" if told else "the run goes on without it")
+    return ", ".join(told)
 
 
 def _left_out_lines(loaded: Loaded) -> Iterator[str]:

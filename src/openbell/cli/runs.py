@@ -20,7 +20,7 @@ from openbell.core.model import AttemptKey, Pipeline
 from openbell.core.render import task_label
 from openbell.core.selection import dropped_needs
 from openbell.core.states import TaskState
-from openbell.core.summary import summarize
+from openbell.core.summary import concessions, summarize
 from openbell.errors import ExitCode, NotFound
 from openbell.store.protocol import Store
 from openbell.store.records import AttemptInfo, MissInfo, RunInfo
@@ -191,6 +191,8 @@ def _show_run(store: Store, wanted: Target) -> None:
         if wanted.step in (None, name):
             told = ", ".join(f"{n:,} {s.name.lower()}" for s in TaskState if (n := group.count(s)))
             click.echo(f"  {name:<20} {plural(group.size, 'task')}: {told}")
+    for line in concessions(record):
+        click.secho(f"  {line}", fg="yellow")
     attempts = [found for found in store.attempts(record.id, last_only=True) if wanted.covers(found.key)]
     for failed in failure_groups(record, attempts):
         name = task_label(record.run.pipeline, failed.tasks[0])
@@ -259,6 +261,8 @@ def _as_json(store: Store, wanted: Target) -> dict[str, Any]:
         "choice": asdict(record.run.pipeline.choice),
         "forced": asdict(record.run.forced) if record.run.forced else None,
         "counts": {state.name.lower(): count for state, count in summary.counts.items()},
+        "concessions": concessions(record),
+        "fallbacks": {name: group.fallback for name, group in record.groups.items() if group.fallback},
         "attempts": [
             _attempt_json(wanted, info) for info in store.attempts(record.id) if wanted.covers(info.key)
         ],

@@ -11,6 +11,7 @@ from openbell.config.axes import compile_matrix, made_of
 from openbell.config.document import Path as Place
 from openbell.config.draft import Draft
 from openbell.config.expand import beside
+from openbell.config.flow_shapes import OnFailureShape
 from openbell.config.inputs import compile_files
 from openbell.config.modes import in_mode
 from openbell.config.shapes import DatesShape, PipelineShape, RetryShape, SharedShape, StepShape
@@ -19,10 +20,12 @@ from openbell.config.wiring import check_needs, check_templates
 from openbell.config.work import work
 from openbell.core.inputs import Absent
 from openbell.core.model import (
+    LAST_SUCCESS,
     Batch,
     Demand,
     Late,
     Need,
+    OnFailure,
     Overlap,
     Pipeline,
     Priority,
@@ -110,6 +113,8 @@ def _step(
         empty=Absent.FAIL if shape.absent == "fail" else Absent.SKIP,
         sequential=shape.sequential or "",
         retry=_retry(_first(layers, "retry")),
+        on_failure=_on_failure(shape.on_failure),
+        partial=shape.partial == "ok",
         timeout=_first(layers, "timeout"),
         start_timeout=_first(layers, "start_timeout"),
         grace=_or(_first(layers, "grace"), timedelta(seconds=10)),
@@ -154,6 +159,13 @@ def _retry(shape: RetryShape | None) -> Retry:
         jitter=shape.jitter,
         on=frozenset(map(FailureKind, shape.on)) if shape.on is not None else plain.on,
     )
+
+
+def _on_failure(shape: OnFailureShape | None) -> OnFailure:
+    if shape is None:
+        return OnFailure()
+    last = shape.fallback == LAST_SUCCESS
+    return OnFailure(last, "" if last else shape.fallback or "", shape.goes_on)
 
 
 def _demand(resources: Mapping[str, float]) -> Demand:

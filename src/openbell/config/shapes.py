@@ -11,6 +11,7 @@ from typing import Annotated, Any, get_args
 from pydantic import ConfigDict, Discriminator, Field, Tag
 from pydantic_core import PydanticCustomError
 
+from openbell.config.flow_shapes import FlowShape
 from openbell.config.input_shapes import (
     DYNAMIC,
     FilesAxisShape,
@@ -292,7 +293,7 @@ class SharedShape(Shape):
     )
 
 
-class StepShape(SharedShape, WorkShape, TakingShape):
+class StepShape(SharedShape, WorkShape, FlowShape, TakingShape):
     """A step: what to run, after what, for which cells."""
 
     model_config = ConfigDict(
@@ -311,10 +312,6 @@ class StepShape(SharedShape, WorkShape, TakingShape):
         description="Steps that come first: `[a]`, `{a: some}`, `{a: done}`; `{a: same}`: cell by cell.",
     )
     matrix: dict[Name, Axis] = Field(default_factory=dict, description="Axes; one task per combination.")
-    sequential: Name | None = Field(
-        None,
-        description="An axis whose cells run in order, each after the one before it has succeeded: `date`.",
-    )
     when: When | None = Field(
         None,
         description="Its time in the day of the run's own session: `post_close`, a list of states, "

@@ -12,8 +12,9 @@ from openbell.core.graph import Cycle, topological
 from openbell.core.inputs import Files
 from openbell.core.links import unlike
 from openbell.core.matrix import Axis, Matrix, Scalar
-from openbell.core.model import Command, Need, NeedMode, Pipeline, Step
+from openbell.core.model import LAST_SUCCESS, Command, Need, NeedMode, Pipeline, Step
 from openbell.core.render import fields, render, sessions_in, values
+from openbell.core.selection import within
 
 
 def check_needs(draft: Draft, steps: Sequence[Step]) -> None:
@@ -28,7 +29,20 @@ def check_needs(draft: Draft, steps: Sequence[Step]) -> None:
                 told = f"`{step.name}` needs `{need.step}`, which is no step"
                 place, key = _place(draft, step, need)
                 draft.fault("OB116", told, place, help_, key=key)
+        _check_stand_in(draft, step, names)
     _check_circles(draft, steps)
+
+
+def _check_stand_in(draft: Draft, step: Step, names: set[str]) -> None:
+    """A fallback is a step, or the last success."""
+    wanted = step.on_failure.stand_in
+    if wanted and wanted not in names:
+        near = nearest(wanted, (names | {LAST_SUCCESS}) - {step.name})
+        help_ = (
+            f"did you mean `{near}`?" if near else f"`{LAST_SUCCESS}`, or a step: {', '.join(sorted(names))}"
+        )
+        told = f"`{step.name}` falls back on `{wanted}`, which is no step"
+        draft.fault("OB116", told, ("steps", step.name, "on_failure", "fallback"), help_)
 
 
 def _place(draft: Draft, step: Step, need: Need) -> tuple[Place, bool]:
@@ -50,13 +64,15 @@ def _check_circles(draft: Draft, steps: Sequence[Step]) -> None:
     """Every circle that has no step in common with one before it."""
     while True:
         names = {step.name for step in steps}
-        known = [replace(step, needs=tuple(n for n in step.needs if n.step in names)) for step in steps]
+        known = [within(step, names) for step in steps]
         try:
             topological(known)
         except Cycle as error:
             first = min(error.path, key=[step.name for step in steps].index)
             told = " -> ".join((*_from(first, error.path[:-1]), first))
-            draft.fault("OB117", f"these steps wait for each other: {told}", ("steps", first, "needs"))
+            step = next(step for step in steps if step.name == first)
+            key = "needs" if step.needs or not step.on_failure.stand_in else "on_failure"
+            draft.fault("OB117", f"these steps wait for each other: {told}", ("steps", first, key))
             steps = [step for step in steps if step.name not in error.path]
         else:
             return

@@ -13,13 +13,13 @@ from itertools import chain, groupby
 
 from openbell.core.answers import answer, cancellation
 from openbell.core.binding import binding, given_up, taken_away, turns
-from openbell.core.events import Action, Cancel, CloseRun, Skip, Stall, Start, Stop
+from openbell.core.events import Action, Cancel, CloseRun, FallBack, Skip, Stall, Start, Stop
 from openbell.core.gates import PATIENT, Scope, awaits_files, closed_gate, expired, missed, slots
 from openbell.core.inputs import Clear, Lookout, WaitingFor
 from openbell.core.intake import lookout, waits_for_chores
 from openbell.core.model import Step, TaskKey
 from openbell.core.naps import Naps
-from openbell.core.needs import AFTER, after_one, hopeless, lost
+from openbell.core.needs import AFTER, after_one, hopeless, lost, recourse
 from openbell.core.occasions import moments, occasions
 from openbell.core.requests import CancelTasks
 from openbell.core.resources import Pool, Usage, asks
@@ -67,6 +67,8 @@ def decide(state: State, now: datetime, naps: Naps | None = None) -> Decision:
                 actions.extend(_endings(state, record, group, now, tripped=tripped))
                 if not tripped:
                     waiting.append((record, group))
+            elif group.earlier and (source := recourse(record, group)):
+                actions.append(FallBack(now, record.id, group.step.name, source))
         if record.complete and not waits_for_chores(state, record.id):
             actions.append(CloseRun(now, record.id, outcome(record)))
         actions.extend(_stall(record, now))
@@ -125,7 +127,7 @@ def _endings(
 ) -> Iterator[Action]:
     """Waiting tasks that will never run."""
     if tripped:
-        failed = record.count(TaskState.FAILED)
+        failed = record.failed
         yield Cancel(now, record.id, group.step.name, f"max_failures reached ({failed} failed)")
     elif reason := expired(group, now):
         yield Cancel(now, record.id, group.step.name, reason)

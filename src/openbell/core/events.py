@@ -12,6 +12,8 @@ from datetime import date, datetime
 from typing import Any
 
 from openbell.core.exits import Exit as Exit
+from openbell.core.fallbacks import FallBack as FallBack
+from openbell.core.fallbacks import Recalled as Recalled
 from openbell.core.inputs import Arrived, Bind, Clear, Cleared, Fail, FilesSeen, InputFile
 from openbell.core.model import Forced, Pipeline, Run, TaskKey
 from openbell.core.requests import Request
@@ -234,6 +236,7 @@ Action = (
     | Fail
     | Cancel
     | Reopen
+    | FallBack
     | Force
     | Pause
     | Resume
@@ -369,6 +372,7 @@ class SpaceChanged:
 Fact = (
     Led
     | Requested
+    | Recalled
     | Started
     | Exited
     | Refused

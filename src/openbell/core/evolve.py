@@ -17,6 +17,7 @@ from openbell.core.events import (
     Event,
     Exited,
     Fact,
+    FallBack,
     Fire,
     Force,
     Led,
@@ -25,6 +26,7 @@ from openbell.core.events import (
     OpenRun,
     Pause,
     Reached,
+    Recalled,
     Refused,
     Reopen,
     Reported,
@@ -42,7 +44,7 @@ from openbell.core.events import (
     Watch,
 )
 from openbell.core.following import label_of, remember
-from openbell.core.holds import put, put_all, settle_run
+from openbell.core.holds import put, put_all, settle_behind, settle_run
 from openbell.core.inputs import Arrived, Bind, Clear, Cleared, Fail, FilesSeen
 from openbell.core.intake import bind, clear, consume, is_awaited, look_again, rebound, see
 from openbell.core.model import AttemptKey, TaskKey
@@ -67,6 +69,11 @@ def evolve(state: State, event: Event) -> None:
             _stop(state, event)
         case Skip() | Fail() | Cancel() | Reopen():
             _move(state, event)
+        case FallBack():
+            record = state.runs[event.run]
+            group = record.groups[event.step]
+            group.fallback = event.source
+            settle_behind(record, group)
         case Requested():
             state.requests[event.id] = (event.request, event.run)
         case Answer():
@@ -129,7 +136,7 @@ def judged(state: State, fact: Fact) -> Fact:
     return replace(fact, became=_at(state, fact.task)[1].state(fact.task.cell))
 
 
-def _run(state: State, event: OpenRun | Amend | Force | Pause | Resume | Stall | CloseRun) -> None:
+def _run(state: State, event: OpenRun | Amend | Force | Pause | Resume | Stall | CloseRun | Recalled) -> None:
     match event:
         case OpenRun(run=run):
             if run.id in state.runs:
@@ -143,6 +150,10 @@ def _run(state: State, event: OpenRun | Amend | Force | Pause | Resume | Stall |
         case Force(run=run_id, forced=forced):
             record = state.runs[run_id]
             record.amend(replace(record.run, forced=forced))
+            settle_run(record)
+        case Recalled(run=run_id, past=past):
+            record = state.runs[run_id]
+            record.recall(past)
             settle_run(record)
         case Pause():
             state.runs[event.run].paused = event.reason
@@ -270,18 +281,18 @@ def _move(state: State, event: Skip | Fail | Cancel | Reopen) -> None:
         case Cancel(cell=int(cell)):
             put(record, group, cell, _next(group, TaskKey(event.run, event.step, cell), Verb.CANCEL))
         case Reopen(cell=None):
-            record.outcome = None
+            record.outcome, group.fallback = None, ""
             for cell, tries in enumerate(group.tries):
                 if tries and group.state(cell) in event.states:
                     group.base[cell] = tries
             put_all(record, group, event.states, TaskState.WAITING)
-            record.forgiven = record.count(TaskState.FAILED)
+            record.forgiven = record.failed
         case Reopen(cell=int(cell)):
-            record.outcome = None
+            record.outcome, group.fallback = None, ""
             to = _next(group, TaskKey(event.run, event.step, cell), Verb.REOPEN)
             group.base[cell] = group.tries[cell]
             put(record, group, cell, to)
-            record.forgiven = record.count(TaskState.FAILED)
+            record.forgiven = record.failed
 
 
 def _at(state: State, task: TaskKey) -> tuple[RunRecord, Group]:

@@ -14,10 +14,9 @@ from functools import partial
 from openbell.core.binding import deadline, missing
 from openbell.core.intake import batch, left, rival, taken
 from openbell.core.model import Late, Opening
-from openbell.core.needs import unmet, waits
+from openbell.core.needs import Fate, called, stands_by, unmet, waits
 from openbell.core.resources import Pool, Usage
 from openbell.core.state import Group, RunRecord, State
-from openbell.core.states import TaskState
 from openbell.core.windows import is_open
 
 
@@ -57,7 +56,7 @@ def brake(scope: Scope) -> Blocker | None:
     if record.paused:
         return Blocker("paused", f"the run is paused: {record.paused}")
     if scope.tripped:
-        failed = record.count(TaskState.FAILED)
+        failed = record.failed
         return Blocker("max_failures", f"{failed} tasks have failed: max_failures is reached")
     return None
 
@@ -71,6 +70,12 @@ def needs(scope: Scope) -> Blocker | None:
     """Every needed step has come as far as asked. (What cells need of cells is asked cell by cell.)"""
     need = unmet(scope.record, scope.group)
     return Blocker("needs", partial(waits, scope.record, need)) if need else None
+
+
+def stand_in(scope: Scope) -> Blocker | None:
+    """A step that stands in for others runs only when one of them has failed."""
+    group = scope.group
+    return None if called(group) is Fate.MET else Blocker("stand_in", partial(stands_by, group))
 
 
 def window(scope: Scope) -> Blocker | None:
@@ -153,6 +158,7 @@ GATES: tuple[Callable[[Scope], Blocker | None], ...] = (
     brake,
     space,
     needs,
+    stand_in,
     window,
     market,
     files,
@@ -160,7 +166,7 @@ GATES: tuple[Callable[[Scope], Blocker | None], ...] = (
 """In the order in which they are asked and shown. `slots` comes last: it is asked per task."""
 
 
-PATIENT = frozenset({"needs", "window", "market"})
+PATIENT = frozenset({"needs", "stand_in", "window", "market"})
 """Gates that only time, or news about their own run, can open."""
 
 

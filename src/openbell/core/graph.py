@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from graphlib import CycleError, TopologicalSorter
 
-from openbell.core.model import Pipeline, Step
+from openbell.core.model import NeedMode, Pipeline, Step
 
 
 class Cycle(ValueError):
@@ -16,12 +16,31 @@ class Cycle(ValueError):
         self.path = tuple(path)
 
 
+def waits(steps: Iterable[Step]) -> dict[str, list[str]]:
+    """For each step the others that it may have to wait for: what it needs, what stands in for that when it
+    fails, and what it stands in for itself.
+    """
+    steps = list(steps)
+    stand_ins = {step.name: step.on_failure.stand_in for step in steps if step.on_failure.stand_in}
+    found = {step.name: [need.step for need in step.needs] for step in steps}
+    for step in steps:
+        counting = [need.step for need in step.needs if need.mode is not NeedMode.DONE]
+        for name in counting:  # grows while it is gone through: a stand-in may have one of its own
+            if (other := stand_ins.get(name)) and other not in counting:
+                counting.append(other)
+                found[step.name].append(other)
+    for name, stand_in in stand_ins.items():
+        if stand_in in found:
+            found[stand_in].append(name)
+    return found
+
+
 def topological(steps: Iterable[Step]) -> list[str]:
     """Step names, every one after what it needs; otherwise in the order of the file.
 
     Raises `Cycle`.
     """
-    needed = {step.name: [need.step for need in step.needs] for step in steps}
+    needed = waits(steps)
     order = {name: position for position, name in enumerate(needed)}
     sorter: TopologicalSorter[str] = TopologicalSorter(needed)
     try:
@@ -38,7 +57,7 @@ def topological(steps: Iterable[Step]) -> list[str]:
 
 def layers(steps: Sequence[Step]) -> list[list[str]]:
     """Step names by depth: each one below everything that it needs, as high as it can be."""
-    needed = {step.name: [need.step for need in step.needs] for step in steps}
+    needed = waits(steps)
     depth: dict[str, int] = {}
     for name in topological(steps):
         depth[name] = 1 + max((depth[other] for other in needed[name]), default=-1)
@@ -47,21 +66,21 @@ def layers(steps: Sequence[Step]) -> list[list[str]]:
 
 def ancestors(steps: Sequence[Step], name: str) -> list[str]:
     """Names of all steps that `name` waits for, directly or through others, in the order they can run."""
-    needed = {step.name: {need.step for need in step.needs} for step in steps}
+    needed = waits(steps)
     order = topological(steps)
     reached = {name}
     for step in reversed(order):
         if step in reached:
-            reached |= needed[step]
+            reached.update(needed[step])
     return [step for step in order if step in reached - {name}]
 
 
 def dependants(steps: Sequence[Step], name: str) -> list[str]:
     """Names of all steps that wait for `name`, directly or through others, in the order they can run."""
-    needed = {step.name: {need.step for need in step.needs} for step in steps}
+    needed = waits(steps)
     reached = {name}
     for step in topological(steps):
-        if needed[step] & reached:
+        if not reached.isdisjoint(needed[step]):
             reached.add(step)
     return [step for step in topological(steps) if step in reached - {name}]
 

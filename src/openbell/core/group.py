@@ -56,12 +56,16 @@ class Group:
         "delayed",
         "doomed",
         "due",
+        "earlier",
+        "fallback",
         "followers",
         "intake",
         "kinds",
         "links",
         "live",
         "results",
+        "stand_in",
+        "stands_in_for",
         "step",
         "tries",
     )
@@ -70,6 +74,13 @@ class Group:
         self.intake = Intake() if step.files else None
         self.results: dict[int, Mapping[str, Any]] = {}
         """What successful cells have reported, where an axis of another step is made from it."""
+        self.stand_in: Group | None = None
+        """The group that runs when this one has failed."""
+        self.stands_in_for: list[Group] = []
+        self.earlier = ""
+        """The run of its last success, where it may fall back on that and there is one."""
+        self.fallback = ""
+        """The run with whose results those who need it go on, because it has failed."""
         self._lay(step, rest)
 
     def _lay(self, step: Step, rest: TaskState) -> None:

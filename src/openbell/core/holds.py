@@ -27,6 +27,8 @@ def put(
         for link, follower in group.followers:
             for other in link.after(cell):
                 settle(record, follower, other)
+        if group.closed or was.final:
+            settle_behind(record, group)
 
 
 def put_all(record: RunRecord, group: Group, states: tuple[TaskState, ...], to: TaskState) -> None:
@@ -35,8 +37,17 @@ def put_all(record: RunRecord, group: Group, states: tuple[TaskState, ...], to: 
     if group.links and to is TaskState.WAITING:
         settle_all(record, group)
     for _, follower in group.followers:
-        if follower.waiting:
+        settle_all(record, follower)
+    settle_behind(record, group)
+
+
+def settle_behind(record: RunRecord, group: Group) -> None:
+    """A step that has a fallback, or is one, has come to its end, or to life again."""
+    if group.step.on_failure.fallback:
+        for _, follower in group.followers:
             settle_all(record, follower)
+    for other in group.stands_in_for:
+        settle_behind(record, other)
 
 
 def settle(record: RunRecord, group: Group, cell: int) -> None:

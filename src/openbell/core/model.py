@@ -14,6 +14,10 @@ from enum import IntEnum, StrEnum
 from hashlib import blake2b
 from typing import Literal, NamedTuple
 
+from openbell.core.fallbacks import HOLDS_UP
+from openbell.core.fallbacks import LAST_SUCCESS as LAST_SUCCESS
+from openbell.core.fallbacks import OnFailure as OnFailure
+from openbell.core.fallbacks import Past as Past
 from openbell.core.inputs import Absent, Files
 from openbell.core.matrix import SINGLE, Matrix, Scalar
 from openbell.core.provenance import UNKNOWN, Provenance
@@ -224,6 +228,9 @@ class Step:
     sequential: str = ""
     """The axis whose cells run in order, each after its predecessor has succeeded; empty: in any order."""
     retry: Retry = Retry()
+    on_failure: OnFailure = HOLDS_UP
+    partial: bool = False
+    """Whether those who need all of it are content with some: one that succeeded among others that failed."""
     timeout: timedelta | None = None
     start_timeout: timedelta | None = None
     grace: timedelta = timedelta(seconds=10)
@@ -268,6 +275,8 @@ class Choice:
     """Steps of the definition that are no part of it."""
     dropped: tuple[tuple[str, str], ...] = ()
     """(step, need): needs on steps that were left out. They are not waited for."""
+    unbacked: tuple[tuple[str, str], ...] = ()
+    """(step, stand-in): fallbacks that were left out."""
 
 
 @dataclass(frozen=True, slots=True)

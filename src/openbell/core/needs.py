@@ -33,14 +33,74 @@ def fate(need: Need, upstream: Group) -> Fate:
     if not upstream.closed:
         return Fate.OPEN
     succeeded = upstream.count(TaskState.SUCCEEDED)
-    match need.mode:
-        case NeedMode.DONE:
-            met = True
-        case NeedMode.SOME:
-            met = succeeded > 0
-        case NeedMode.ALL:
-            met = succeeded == upstream.size
-    return Fate.MET if met else Fate.HOPELESS
+    some = need.mode is NeedMode.SOME or upstream.step.partial
+    if need.mode is NeedMode.DONE or succeeded == upstream.size or (some and succeeded):
+        return Fate.MET
+    failed = upstream.count(TaskState.FAILED)
+    if failed and (some or succeeded + failed == upstream.size):
+        return redeemed(upstream)
+    return Fate.HOPELESS
+
+
+def redeemed(group: Group) -> Fate:
+    """What those can expect who wait for a task of this step that has failed.
+
+    A fallback is for the step as a whole: it is decided on when the step has come to its end.
+    """
+    policy = group.step.on_failure
+    found = Fate.HOPELESS
+    if policy.fallback and not group.closed:
+        return Fate.OPEN
+    if group.fallback:
+        found = Fate.MET
+    elif _earlier(group):
+        found = Fate.OPEN
+    elif group.stand_in is not None:
+        found = fate(Need(group.stand_in.step.name), group.stand_in)
+    return Fate.MET if found is Fate.HOPELESS and policy.goes_on else found
+
+
+def _earlier(group: Group) -> str:
+    return group.earlier if group.step.on_failure.last_success else ""
+
+
+def has_failed(group: Group) -> bool:
+    """Whether a step has come to its end without what those who need it are waiting for."""
+    content = group.step.partial and group.count(TaskState.SUCCEEDED)
+    return group.closed and group.count(TaskState.FAILED) > 0 and not content
+
+
+def called(group: Group) -> Fate:
+    """Whether a stand-in is to run: when one of the steps that it stands in for has failed."""
+    if not group.stands_in_for or any(map(has_failed, group.stands_in_for)):
+        return Fate.MET
+    return Fate.HOPELESS if all(other.closed for other in group.stands_in_for) else Fate.OPEN
+
+
+def recourse(record: RunRecord, group: Group) -> str:
+    """The run with whose results those who wait for a failed step can go on, or an empty text."""
+    if group.fallback or not _earlier(group) or not has_failed(group):
+        return ""
+    needing = (
+        other.waiting and need.mode is not NeedMode.DONE
+        for other in record.groups.values()
+        for need in other.step.needs
+        if need.step == group.step.name
+    )
+    return group.earlier if any(needing) else ""
+
+
+def source(record: RunRecord, need: Need) -> tuple[str, str]:
+    """The run and the step whose results stand for a needed step: its own, unless it has failed."""
+    group = record.groups[need.step]
+    if not has_failed(group):
+        return record.id, need.step
+    if group.fallback:
+        return group.fallback, need.step
+    stand_in = group.stand_in
+    if stand_in is not None and fate(Need(stand_in.step.name), stand_in) is Fate.MET:
+        return source(record, Need(stand_in.step.name))
+    return record.id, need.step
 
 
 def unmet(record: RunRecord, group: Group) -> Need | None:
@@ -53,11 +113,22 @@ def unmet(record: RunRecord, group: Group) -> Need | None:
 
 def waits(record: RunRecord, need: Need) -> str:
     """What a need waits for, in words."""
-    return f"needs {_wanted(need)} of {need.step}: {tally(record.groups[need.step])}"
+    upstream = record.groups[need.step]
+    told = f"needs {_wanted(need)} of {need.step}: {tally(upstream)}"
+    stand_in = upstream.stand_in
+    return f"{told}; {stand_in.step.name} stands in for it" if stand_in and has_failed(upstream) else told
+
+
+def stands_by(group: Group) -> str:
+    """What a step that stands in for others waits for, in words."""
+    told = "; ".join(f"{other.step.name}: {tally(other)}" for other in group.stands_in_for)
+    return f"runs only if {_listed(group)} fails: {told}"
 
 
 def hopeless(record: RunRecord, group: Group) -> str:
     """Why this step can never start, or an empty text."""
+    if called(group) is Fate.HOPELESS:
+        return f"not needed: {_listed(group)} has not failed"
     for need in group.step.needs:
         upstream = record.groups[need.step]
         if fate(need, upstream) is Fate.HOPELESS:
@@ -69,7 +140,15 @@ def hopeless(record: RunRecord, group: Group) -> str:
 
 
 def fate_of_cell(upstream: Group, cell: int) -> Fate:
-    """What can be expected of the cell that another one waits for."""
+    """What can be expected of a cell of this step by the same cell of another."""
+    state = upstream.state(cell)
+    if state is TaskState.FAILED:
+        return redeemed(upstream)
+    return _strictly(upstream, cell)
+
+
+def _strictly(upstream: Group, cell: int) -> Fate:
+    """What can be expected of a cell that nothing can replace."""
     state = upstream.state(cell)
     if state is TaskState.SUCCEEDED:
         return Fate.MET
@@ -81,7 +160,9 @@ def prospects(record: RunRecord, group: Group, cell: int) -> Iterator[tuple[Fate
     for link in group.links:
         before = link.before(cell)
         if before is not None:
-            yield fate_of_cell(record.groups[link.upstream], before), link, before
+            upstream = record.groups[link.upstream]
+            found = _strictly(upstream, before) if upstream is group else fate_of_cell(upstream, before)
+            yield found, link, before
 
 
 def awaited(record: RunRecord, group: Group, cell: int) -> Iterator[tuple[str, str]]:
@@ -129,6 +210,10 @@ def tally(group: Group) -> str:
     """`3 succeeded, 1 failed`: the states of a step's tasks, those that occur."""
     found = [(state, group.count(state)) for state in TaskState]
     return ", ".join(f"{count} {state.name.lower()}" for state, count in found if count)
+
+
+def _listed(group: Group) -> str:
+    return " or ".join(other.step.name for other in group.stands_in_for)
 
 
 def _wanted(need: Need) -> str:

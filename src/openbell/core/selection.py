@@ -45,10 +45,11 @@ def narrowed(
 ) -> Pipeline:
     """The pipeline with these steps only. `mode`, `words`: for whose sake, which its choice remembers."""
     kept = [step for step in pipeline if step.name in names]
-    steps = tuple(
-        replace(step, needs=tuple(need for need in step.needs if need.step in names)) for step in kept
-    )
+    steps = tuple(within(step, names) for step in kept)
     before = pipeline.choice
+    unbacked = (
+        (step.name, step.on_failure.stand_in) for step in kept if step.on_failure.stand_in not in {"", *names}
+    )
     choice = Choice(
         mode=mode or before.mode,
         steps=(*before.steps, *words),
@@ -57,18 +58,33 @@ def narrowed(
             *before.dropped,
             *((step.name, need.step) for step in kept for need in step.needs if need.step not in names),
         ),
+        unbacked=(*before.unbacked, *unbacked),
     )
     return replace(pipeline, steps=steps, choice=choice)
 
 
+def within(step: Step, names: Collection[str]) -> Step:
+    """The step without needs on others than these, and without a stand-in that is none of them."""
+    policy = step.on_failure
+    if policy.stand_in not in names:
+        policy = replace(policy, stand_in="")
+    needs = tuple(need for need in step.needs if need.step in names)
+    return replace(step, needs=needs, on_failure=policy)
+
+
 def dropped_needs(pipeline: Pipeline) -> list[str]:
-    """A line for each step that was left out and that others would wait for."""
+    """A line for each step that was left out and that others would wait for, or fall back on."""
     present = {step.name for step in pipeline}
     waiting: dict[str, list[str]] = {}
     for step, need in pipeline.choice.dropped:
         if step in present:
             waiting.setdefault(need, []).append(step)
-    return [
+    fallen = [
+        f"`{step}` has no fallback: `{stand_in}` is no part of this run"
+        for step, stand_in in pipeline.choice.unbacked
+        if step in present
+    ]
+    return fallen + [
         f"{_listed(names)} {'does' if len(names) == 1 else 'do'} not wait for `{need}`, "
         "which is no part of this run"
         for need, names in waiting.items()

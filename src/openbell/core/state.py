@@ -20,7 +20,7 @@ from openbell.core.group import Live as Live
 from openbell.core.inputs import Chore as Chore
 from openbell.core.inputs import InputFile
 from openbell.core.links import links
-from openbell.core.model import Pipeline, Run, TaskKey
+from openbell.core.model import Past, Pipeline, Run, TaskKey
 from openbell.core.requests import Request
 from openbell.core.states import RunState, TaskState
 from openbell.market import Market
@@ -36,6 +36,7 @@ class RunRecord:
         "last_end",
         "listed",
         "outcome",
+        "past",
         "paused",
         "run",
         "stalled",
@@ -62,6 +63,8 @@ class RunRecord:
         self.stalled = False
         self.version = 0
         """Counts the events about this run that this engine has seen."""
+        self.past: Past | None = None
+        """What earlier runs have left; None: not looked up yet."""
 
     @property
     def id(self) -> str:
@@ -88,10 +91,22 @@ class RunRecord:
         return sum(group.count(state) for group in self.groups.values())
 
     @property
+    def failed(self) -> int:
+        """Final failures, but for those that the run goes on without."""
+        groups = self.groups.values()
+        return sum(g.count(TaskState.FAILED) for g in groups if not g.step.on_failure.goes_on)
+
+    def recall(self, past: Past | None) -> None:
+        """Take in what earlier runs have left."""
+        self.past = past
+        for name, group in self.groups.items():
+            group.earlier = past.successes.get(name, "") if past else ""
+
+    @property
     def tripped(self) -> bool:
         """`max_failures` final failures have happened since somebody last asked for another try."""
         limit = self.run.pipeline.max_failures
-        return limit is not None and self.count(TaskState.FAILED) - self.forgiven >= max(1, limit)
+        return limit is not None and self.failed - self.forgiven >= max(1, limit)
 
     @property
     def complete(self) -> bool:
@@ -106,11 +121,14 @@ class RunRecord:
         self._link()
 
     def _link(self) -> None:
-        """Tell each group which others its cells wait for, and whose cells wait for its own."""
+        """Tell each group whose cells its own wait for, whose wait for them, and who stands in for it."""
         for group in self.groups.values():
             group.links = links(group.step, lambda name: self.groups[name].step.matrix)
-            group.followers = []
+            group.followers, group.stands_in_for = [], []
         for group in self.groups.values():
+            group.stand_in = self.groups.get(group.step.on_failure.stand_in)
+            if group.stand_in is not None:
+                group.stand_in.stands_in_for.append(group)
             for link in group.links:
                 self.groups[link.upstream].followers.append((link, group))
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from openbell.core.model import AttemptKey
-from openbell.core.state import RunRecord
+from openbell.core.model import AttemptKey, Need
+from openbell.core.needs import source
+from openbell.core.state import Group, RunRecord
 from openbell.core.states import FailureKind, RunState, TaskState
 from openbell.errors import ExitCode
 
@@ -73,8 +74,29 @@ def failures(record: RunRecord) -> dict[FailureKind, int]:
 def outcome(record: RunRecord) -> RunState:
     """What a run whose tasks are all final has come to."""
     if record.count(TaskState.FAILED):
-        return RunState.PARTIAL if record.count(TaskState.SUCCEEDED) else RunState.FAILED
+        partial = record.count(TaskState.SUCCEEDED) or not record.failed
+        return RunState.PARTIAL if partial else RunState.FAILED
     return RunState.CANCELLED if record.count(TaskState.CANCELLED) else RunState.SUCCEEDED
+
+
+def concessions(record: RunRecord) -> list[str]:
+    """What the run has made do with: a line for each step that failed without holding up the others."""
+    return [told for group in record.groups.values() if (told := _conceded(record, group))]
+
+
+def _conceded(record: RunRecord, group: Group) -> str:
+    name, policy = group.step.name, group.step.on_failure
+    failed, succeeded = group.count(TaskState.FAILED), group.count(TaskState.SUCCEEDED)
+    run, step = source(record, Need(name))
+    if not failed or not group.closed:
+        return ""
+    if group.step.partial and succeeded:
+        return f"{failed:,} of {group.size:,} tasks of {name} have failed; the others are enough"
+    if run != record.id:
+        return f"{name} has failed; its results of {run} stand for it"
+    if step != name:
+        return f"{name} has failed; {step} stands in for it"
+    return f"{name} has failed; the run goes on without it" if policy.goes_on else ""
 
 
 def exit_code(record: RunRecord) -> ExitCode:

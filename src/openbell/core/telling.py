@@ -20,6 +20,7 @@ from openbell.core.events import (
     Event,
     Exit,
     Exited,
+    FallBack,
     Fire,
     Force,
     Led,
@@ -165,6 +166,9 @@ def _tell(event: Event, run: Run) -> Told | None:
             return _of_step(event, run)
         case Bind() | FilesSeen() | Clear() | Cleared():
             return _of_inputs(event, run)
+        case FallBack(step=step, source=source):
+            message = f"{step} has failed: its results of {source} stand for it"
+            return Told(step, "log", message, {"source": source})
         case Requested(request=request):
             return _of_request(request, event.at, run)
         case Answer(accepted=False, message=message):

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from openbell.config.expand import expand
 from openbell.core.intake import taken_by
 from openbell.core.model import AttemptKey, Call, Command, Run, Script, Step
+from openbell.core.needs import source
 from openbell.core.render import environment, query_name, render, values
 from openbell.core.state import RunRecord
 from openbell.executors.protocol import Brief
@@ -47,10 +48,16 @@ def brief(record: RunRecord, key: AttemptKey, passed_on: Mapping[str, str]) -> B
         name=query_name(run, step, key),
         step=step,
         argv=_argv(run, step, key.cell),
-        env={**passed_on, **_env(run, step, key)},
+        env={**passed_on, **_env(run, step, key), "OPENBELL_NEEDS": _sources(record, key.step)},
         cwd=run.pipeline.folder,
         python=run.pipeline.python,
     )
+
+
+def _sources(record: RunRecord, step: str) -> str:
+    """For each needed step, the run and the step to read its results from: itself, or what stands for it."""
+    found = {need.step: source(record, need) for need in record.run.pipeline.step(step).needs}
+    return json.dumps({name: {"run": run, "step": other} for name, (run, other) in found.items()})
 
 
 def _argv(run: Run, step: Step, cell: int) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from openbell.clock import Clock
 from openbell.core.decide import decide
 from openbell.core.events import (
     Action,
+    Amend,
     Answer,
     Event,
     Exited,
@@ -22,6 +23,8 @@ from openbell.core.events import (
     Fire,
     Led,
     Lost,
+    OpenRun,
+    Recalled,
     Refused,
     Requested,
     Start,
@@ -32,11 +35,11 @@ from openbell.core.events import (
 from openbell.core.evolve import evolve, is_news, judged
 from openbell.core.following import awaited, label_for, remember
 from openbell.core.inputs import Clear
-from openbell.core.model import AttemptKey, TaskKey
+from openbell.core.model import AttemptKey, Past, Run, TaskKey
 from openbell.core.naps import Naps
 from openbell.core.occasions import request_id, unwatched
 from openbell.core.requests import Request, Submit
-from openbell.core.state import Limits, Schedule, State
+from openbell.core.state import Limits, RunRecord, Schedule, State
 from openbell.core.states import RunState, StopReason
 from openbell.engine.briefing import brief, inherited
 from openbell.engine.inbox import Inbox
@@ -134,6 +137,9 @@ class Engine:
         self.state = self._store.load(self.state.limits)
         point("loaded")
         self._absorb([Led(now, lease.epoch, holder, adopt)])
+        for record in self.state.runs.values():
+            if record.past is None:
+                self._recall(record)
         self.heed()
         self._commit()
         orphans = self._orphans()
@@ -314,8 +320,19 @@ class Engine:
         for observer in self._observers:
             observer.see(events, self.state)
 
+    def _recall(self, record: RunRecord) -> None:
+        """Look up what earlier runs have left for this one, where it may need any of it."""
+        name, before = record.run.pipeline.name, record.run.opened_at
+        falling = [step.name for step in record.run.pipeline if step.on_failure.last_success]
+        found = {step: self._store.last_success(name, step, before) for step in falling}
+        if falling:
+            past = Past({step: run for step, run in found.items() if run is not None})
+            self._absorb([Recalled(self._clock.now(), record.id, past)])
+
     def _perform(self, action: Event) -> None:
         match action:
+            case OpenRun(run=Run(id=run_id)) | Amend(run=run_id):
+                self._recall(self.state.runs[run_id])
             case Start():
                 key = AttemptKey(*action.task, action.attempt)
                 try:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from html import escape
+from typing import NamedTuple
 
 from openbell.core.graph import layers
-from openbell.core.model import Need, NeedMode, Pipeline, Step
+from openbell.core.model import NeedMode, Pipeline, Step
 from openbell.core.state import Group, RunRecord
 from openbell.core.states import TaskState
 from openbell.report.times import opening_times
@@ -33,13 +34,20 @@ _ARROWHEAD = (
 )
 
 
+class Edge(NamedTuple):
+    """What a step waits for, and how, where that is not plain."""
+
+    step: str
+    how: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Node:
     """A step: its lines of text, the first of which is its name, and the state that stands for it."""
 
     name: str
     lines: tuple[str, ...]
-    needs: tuple[Need, ...]
+    needs: tuple[Edge, ...]
     state: TaskState | None = None
 
 
@@ -62,7 +70,9 @@ def _node(pipeline: Pipeline, step: Step, group: Group | None) -> Node:
         lines.append(", ".join(f"{count} {name}" for name, count in tally if count))
     elif len(step.matrix) != 1:
         lines.append(f"{len(step.matrix):,} tasks")
-    return Node(step.name, tuple(lines), step.needs, _telling(group) if group is not None else None)
+    edges = [Edge(need.step, "" if need.mode is NeedMode.ALL else need.mode.value) for need in step.needs]
+    edges += [Edge(other.name, "failed") for other in pipeline if other.on_failure.stand_in == step.name]
+    return Node(step.name, tuple(lines), tuple(edges), _telling(group) if group is not None else None)
 
 
 def _telling(group: Group) -> TaskState | None:
@@ -75,10 +85,6 @@ def _telling(group: Group) -> TaskState | None:
     return TaskState.SUCCEEDED if group.closed else None
 
 
-def _mode(need: Need) -> str:
-    return "" if need.mode is NeedMode.ALL else need.mode.value
-
-
 def ascii_(pipeline: Pipeline, record: RunRecord | None = None) -> str:
     """One line a step, layer by layer, with what it needs."""
     told = nodes(pipeline, record)
@@ -87,7 +93,7 @@ def ascii_(pipeline: Pipeline, record: RunRecord | None = None) -> str:
     lines = []
     for depth, layer in enumerate(told, 1):
         for position, node in enumerate(layer):
-            wants = ", ".join(f"{n.step} ({m})" if (m := _mode(n)) else n.step for n in node.needs)
+            wants = ", ".join(f"{edge.step} ({edge.how})" if edge.how else edge.step for edge in node.needs)
             level = f"{depth:>2}" if not position else "  "
             text = f"{level}  {node.name:<{width}}  {', '.join(node.lines[1:]):<{aside}}"
             lines.append(f"{text}  <- {wants}" if wants else text.rstrip())
@@ -105,7 +111,7 @@ def mermaid(pipeline: Pipeline, record: RunRecord | None = None) -> str:
         lines.append(f'    {ids[node.name]}["{text}"]{shape}')
     for node in told:
         for need in node.needs:
-            arrow = f"-- {_mode(need)} -->" if _mode(need) else "-->"
+            arrow = f"-- {need.how} -->" if need.how else "-->"
             lines.append(f"    {ids[need.step]} {arrow} {ids[node.name]}")
     if record is not None:
         for state, fill in _FILLS.items():
@@ -122,7 +128,7 @@ def dot(pipeline: Pipeline, record: RunRecord | None = None) -> str:
         lines.append(f"    {_quoted(node.name)} [label={_quoted(chr(10).join(node.lines))}{colour}];")
     for node in told:
         for need in node.needs:
-            label = f" [label={_quoted(_mode(need))}]" if _mode(need) else ""
+            label = f" [label={_quoted(need.how)}]" if need.how else ""
             lines.append(f"    {_quoted(need.step)} -> {_quoted(node.name)}{label};")
     return "\n".join([*lines, "}"]) + "\n"
 
@@ -183,14 +189,14 @@ def _places(told: list[list[Node]], width: int) -> Iterator[tuple[str, tuple[flo
             yield node.name, (x, _EDGE + depth * (_HEIGHT + _DOWN))
 
 
-def _arrow(source: tuple[float, float], target: tuple[float, float], need: Need) -> str:
+def _arrow(source: tuple[float, float], target: tuple[float, float], need: Edge) -> str:
     x1, y1 = source[0] + _WIDTH / 2, source[1] + _HEIGHT
     x2, y2 = target[0] + _WIDTH / 2, target[1] - 2
     bend = (y2 - y1) / 2
     path = f"M{x1:g} {y1:g}C{x1:g} {y1 + bend:g} {x2:g} {y2 - bend:g} {x2:g} {y2:g}"
     label = ""
-    if _mode(need):
-        label = f'<text x="{(x1 + x2) / 2 + 6:g}" y="{(y1 + y2) / 2:g}" font-size="10">{_mode(need)}</text>'
+    if need.how:
+        label = f'<text x="{(x1 + x2) / 2 + 6:g}" y="{(y1 + y2) / 2:g}" font-size="10">{need.how}</text>'
     return f'<path d="{path}" fill="none" stroke="#6b7280" marker-end="url(#end)"/>{label}'
 
 

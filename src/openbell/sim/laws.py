@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 from datetime import datetime, timedelta
 
@@ -11,13 +11,14 @@ from openbell.core.decide import decide
 from openbell.core.events import Event, Exited, Led, Lost, Refused, Reopen, Requested, Start, Stop
 from openbell.core.evolve import evolve
 from openbell.core.inputs import Fail
-from openbell.core.model import AttemptKey, Late, NeedMode, Pipeline, Step, TaskKey
+from openbell.core.model import AttemptKey, Late, Step, TaskKey
 from openbell.core.naps import Naps
 from openbell.core.requests import CancelTasks
 from openbell.core.state import Group, Limits, Live, RunRecord, State
-from openbell.core.states import FailureKind, StopReason, TaskState
+from openbell.core.states import FailureKind, RunState, StopReason, TaskState
 from openbell.core.windows import is_open
 from openbell.sim.scenario import MEMORY
+from openbell.sim.waiting import no_fallback_but_a_success, tolerated, wanting
 from openbell.sim.world import Broken, World
 from openbell.store.loader import snapshot
 from openbell.store.protocol import Store
@@ -56,14 +57,8 @@ class Watch:
         tries = record.groups[step.name].tries
         if not _in_time(step, event.at, begun=event.attempt > 1 or sum(tries) > event.attempt):
             raise Broken(f"{event.task} was started outside its time in the session's day")
-        for need in step.needs:
-            if need.mode is NeedMode.SAME:
-                continue
-            if not _met(need.mode, record, record.run.pipeline.step(need.step)):
-                raise Broken(f"{event.task} was started before {need.step} had come to {need.mode}")
-        for before in predecessors(record.run.pipeline, event.task):
-            if record.groups[before.step].state(before.cell) is not TaskState.SUCCEEDED:
-                raise Broken(f"{event.task} was started before {before} had succeeded")
+        for lacking in wanting(record, event.task):
+            raise Broken(f"{event.task} was started without {lacking}")
 
     def _ended(self, event: Exited | Lost | Refused, state: State) -> None:
         group = state.runs[event.task.run].groups[event.task.step]
@@ -114,33 +109,6 @@ def _in_time(step: Step, at: datetime, *, begun: bool) -> bool:
     return inside or not step.openings or (may_be_late and all(start <= at for start, _ in step.openings))
 
 
-def predecessors(pipeline: Pipeline, task: TaskKey) -> Iterator[TaskKey]:
-    """The cells that a task has to wait for, by their coordinates."""
-    step = pipeline.step(task.step)
-    if step.matrix.open:
-        return
-    own = step.matrix.coordinates(task.cell)
-    for need in step.needs:
-        if need.mode is NeedMode.SAME:
-            matrix = pipeline.step(need.step).matrix
-            (cell,) = (c for c in range(len(matrix)) if matrix.coordinates(c).items() <= own.items())
-            yield TaskKey(task.run, need.step, cell)
-    if step.sequential:
-        values = next(axis.values for axis in step.matrix.axes if axis.name == step.sequential)
-        position = values.index(own[step.sequential])
-        if position:
-            wanted = {**own, step.sequential: values[position - 1]}
-            yield TaskKey(task.run, step.name, step.matrix.cell(wanted))
-
-
-def _met(mode: NeedMode, record: RunRecord, upstream: Step) -> bool:
-    states = [record.groups[upstream.name].state(cell) for cell in range(len(upstream.matrix))]
-    if not all(state.final for state in states):
-        return False
-    succeeded = [state is TaskState.SUCCEEDED for state in states]
-    return {NeedMode.DONE: True, NeedMode.SOME: any(succeeded), NeedMode.ALL: all(succeeded)}[mode]
-
-
 def unhindered(state: State, world: World) -> None:
     """After a turn, a forced run has started everything that there is room for, whatever its conditions."""
     now = world.clock.now()
@@ -160,6 +128,7 @@ def unhindered(state: State, world: World) -> None:
             if (
                 first
                 and not group.unbound
+                and not group.stands_in_for
                 and next(group.ready(now), None) is not None
                 and _has_room(record, group.step, live, world)
             ):
@@ -205,6 +174,7 @@ def replays(store: Store, limits: Limits) -> None:
         _count(spent, forgiven, event, folded)
         _doom(doomed, event, folded)
         _give_up(untried, event, folded)
+        no_fallback_but_a_success(event, folded)
         evolve(folded, event)
     for run_id, record in folded.runs.items():
         _exhausted(record, spent, untried)
@@ -274,7 +244,7 @@ def _count(spent: Counter[TaskKey], forgiven: Counter[str], event: Event, before
                 raise Broken(f"{event.task}: {spent[event.task]} attempts, {allowed} allowed")
             if record.paused:
                 raise Broken(f"{event.task} was started in a paused run")
-            failed = record.count(TaskState.FAILED) - forgiven[record.id]
+            failed = _failed(record) - forgiven[record.id]
             if pipeline.max_failures and failed >= pipeline.max_failures:
                 raise Broken(f"{event.task} was started after {pipeline.max_failures} failures")
         case Refused(counted=False):
@@ -284,11 +254,18 @@ def _count(spent: Counter[TaskKey], forgiven: Counter[str], event: Event, before
             for cell in range(group.size):
                 if group.state(cell) in event.states and event.cell in (None, cell):
                     spent[TaskKey(event.run, event.step, cell)] = 0
-            forgiven[event.run] = before.runs[event.run].count(TaskState.FAILED) - sum(
+            counts = not tolerated(before.runs[event.run].run.pipeline, event.step)
+            forgiven[event.run] = _failed(before.runs[event.run]) - counts * sum(
                 group.state(cell) is TaskState.FAILED and event.cell in (None, cell)
                 for cell in range(group.size)
                 if group.state(cell) in event.states
             )
+
+
+def _failed(record: RunRecord) -> int:
+    groups = record.groups.items()
+    found = [g.count(TaskState.FAILED) for n, g in groups if not tolerated(record.run.pipeline, n)]
+    return sum(found)
 
 
 class Timeliness:
@@ -368,6 +345,8 @@ def finished(store: Store, world: World) -> None:
         record = store.run(run.id)
         if record is None or record.outcome is None:
             raise Broken(f"{run.id} has not come to its end")
+        if record.outcome is RunState.FAILED and not _failed(record):
+            raise Broken(f"{run.id} has failed for what it goes on without")
         for name, group in record.groups.items():
             for cell in range(group.size):
                 _follows(record, name, cell, world)
@@ -383,16 +362,7 @@ def _follows(record: RunRecord, step: str, cell: int, world: World) -> None:
     good = well and last.exit.code == 0 and last.exit.stopped is None  # type: ignore[union-attr]
     if (state is TaskState.SUCCEEDED) != good:
         raise Broken(f"{record.id}/{step}/{cell} is {state.name}; its last attempt was {last}")
-    if state is TaskState.SKIPPED and not _hindered(record, TaskKey(record.id, step, cell)):
+    chosen = record.run.pipeline.step(step)
+    own = chosen.late is Late.SKIP or chosen.files is not None or chosen.stop_at is not None
+    if state is TaskState.SKIPPED and not own and not any(wanting(record, TaskKey(record.id, step, cell))):
         raise Broken(f"{record.id}/{step}/{cell} was skipped, and nothing of what it waits for is wanting")
-
-
-def _hindered(record: RunRecord, task: TaskKey) -> bool:
-    """Whether something keeps this very task from running: its own cell, not those of others."""
-    pipeline = record.run.pipeline
-    step = pipeline.step(task.step)
-    states = [record.groups[other.step].state(other.cell) for other in predecessors(pipeline, task)]
-    wholes = (need for need in step.needs if need.mode is not NeedMode.SAME)
-    lacking = not all(_met(need.mode, record, pipeline.step(need.step)) for need in wholes)
-    own = step.late is Late.SKIP or step.files is not None or step.stop_at is not None
-    return lacking or own or any(state is not TaskState.SUCCEEDED for state in states)

@@ -22,7 +22,8 @@ from openbell.errors import StoreError
 from openbell.executors.protocol import Orphan
 from openbell.sim.faults import FlakyStore
 from openbell.sim.world import SimExecutor
-from openbell.store import loader, memory
+from openbell.store import loader, memory, projection
+from openbell.store.memory import MemoryStore
 from openbell.store.projection import Changes, project
 
 
@@ -223,6 +224,28 @@ def _seen_again(_self: Intakes, fact: Any, _state: State) -> Any:
     return fact
 
 
+def _any_earlier_run(self: MemoryStore, name: str, _step: str, before: datetime) -> str | None:
+    found = (row for row in self._newest_first(name) if row["opened_at"] < before)
+    return next((str(row["id"]) for row in found), None)
+
+
+def _all_failed(record: RunRecord) -> int:
+    return record.count(TaskState.FAILED)
+
+
+def _only_whole(group: Group) -> bool:
+    return group.closed and group.count(TaskState.FAILED) == group.size
+
+
+def _all_or_nothing(need: Any, upstream: Group) -> needs.Fate:
+    partial = upstream.step.partial
+    object.__setattr__(upstream.step, "partial", False)
+    try:
+        return _original_fate(need, upstream)
+    finally:
+        object.__setattr__(upstream.step, "partial", partial)
+
+
 MUTANTS: tuple[Mutant, ...] = (
     Mutant("needs are not waited for", gates, "GATES", _gates_but(gates.needs)),
     Mutant("`some` lets pass without a success", needs, "fate", _some_is_done),
@@ -233,6 +256,16 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("cells behind a lost one wait for ever", decide, "_lost", lambda *_: ()),
     Mutant("a cell that waits for another is never released", holds, "settle", _never_settled),
     Mutant("who waits for whom is forgotten at a restart", loader, "settle_run", _nothing),
+    Mutant(
+        "a failure that is gone on without holds up others", needs, "redeemed", lambda _: needs.Fate.HOPELESS
+    ),
+    Mutant("a failure without recourse holds nobody up", needs, "redeemed", lambda _: needs.Fate.MET),
+    Mutant("what stands in runs in any case", needs, "called", lambda _: needs.Fate.MET),
+    Mutant("what stands in waits for a step that fails wholly", needs, "has_failed", _only_whole),
+    Mutant("a fallback on a run in which the step has failed", MemoryStore, "last_success", _any_earlier_run),
+    Mutant("the fallback is forgotten at a restart", projection, "_fallback", _nothing),
+    Mutant("some successes are not enough where they should be", needs, "fate", _all_or_nothing),
+    Mutant("what is gone on without fails the run", RunRecord, "failed", property(_all_failed)),
     Mutant("slots are overbooked", Usage, "short", lambda *_: []),
     Mutant("memory is not counted", resources, "asks", _slots_only),
     Mutant("the run's concurrency is not counted", resources, "asks", _no_concurrency),

@@ -14,6 +14,7 @@ from openbell.core.model import (
     Late,
     Need,
     NeedMode,
+    OnFailure,
     Opening,
     Pipeline,
     Priority,
@@ -75,7 +76,7 @@ def _pipeline(rng: Random) -> Pipeline:
     count = rng.choice((1, 1, 2, 3, 4))
     steps = [_step(rng, f"s{position}", [f"s{n}" for n in range(position)]) for position in range(count)]
     apart = Random(repr(rng.getstate()))  # a stream of its own: worlds without links stay as they were
-    linked = _linked(apart, steps)
+    linked = _forgiving(apart, _linked(apart, steps))
     return Pipeline(
         name="sim",
         steps=linked,
@@ -139,6 +140,19 @@ def _linked(rng: Random, steps: list[Step]) -> tuple[Step, ...]:
             step = replace(step, sequential=rng.choice(step.matrix.axes).name)
         made[step.name] = step
     return tuple(made.values())
+
+
+def _forgiving(rng: Random, steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """Some failures hold nobody up: others stand in, or an earlier run does, or the run goes on without."""
+    made: list[Step] = []
+    for step in steps:
+        lot = rng.random()
+        policy = OnFailure(last_success=lot < 0.12, goes_on=rng.random() < 0.15)
+        if 0.12 <= lot < 0.2:
+            made.append(_step(rng, f"{step.name}-else", [one.name for one in made][: rng.randint(0, 1)]))
+            policy = replace(policy, stand_in=made[-1].name)
+        made.append(replace(step, on_failure=policy, partial=rng.random() < 0.1))
+    return tuple(made)
 
 
 _WHOLE = (NeedMode.ALL, NeedMode.SOME, NeedMode.DONE)

@@ -13,14 +13,14 @@ from typing import Any
 from openbell.core import events as events_module
 from openbell.core import requests as requests_module
 from openbell.core.events import Event, Fire
-from openbell.core.model import Forced, Pipeline
+from openbell.core.model import Forced, Past, Pipeline
 from openbell.core.provenance import UNKNOWN, Provenance
 from openbell.core.requests import Request
 
 _COLUMNS = ("at", "task", "run", "step", "cell", "attempt")
 """Fields of events that have columns of their own."""
 
-_APART = {"OpenRun": "run", "Amend": "pipeline", "Requested": "request"}
+_APART = {"OpenRun": "run", "Amend": "pipeline", "Requested": "request", "Recalled": "past"}
 """Large parts that live in other tables: definitions in `runs`, requests in `requests`."""
 
 
@@ -63,6 +63,12 @@ def encode_pipeline(pipeline: Pipeline) -> str:
 def decode_pipeline(text: str) -> Pipeline:
     pipeline: Pipeline = _adapter(Pipeline).validate_json(text)
     return pipeline
+
+
+def decode_past(text: str) -> Past | None:
+    """What earlier runs have left; None for an empty text."""
+    past: Past | None = _adapter(Past).validate_json(text) if text else None
+    return past
 
 
 def decode_forced(text: str) -> Forced | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +10,7 @@ from openbell.core.holds import settle_run
 from openbell.core.model import Run
 from openbell.core.state import Group, Live, RunRecord
 from openbell.core.states import FailureKind, RunState, StopReason, TaskState
-from openbell.store.codec import decode_forced, decode_pipeline, decode_provenance
+from openbell.store.codec import decode_forced, decode_past, decode_pipeline, decode_provenance
 
 TaskRow = tuple[str, int, int, int, int, datetime | None, str | None]
 """step, cell, state, tries, base, not_before, kind"""
@@ -18,7 +18,7 @@ TaskRow = tuple[str, int, int, int, int, datetime | None, str | None]
 
 def build(
     run: Any,
-    groups: Iterable[Any],
+    groups: Sequence[Any],
     tasks: Iterable[TaskRow],
     live: Iterable[Any],
     elapsed: Iterable[float],
@@ -42,6 +42,9 @@ def build(
             group.kinds = dict.fromkeys(range(group.size), FailureKind.START)
     for step_name, cell, code, tries, base, not_before, kind in tasks:
         _restore(record.groups[step_name], cell, code, tries, base, not_before, kind)
+    record.recall(decode_past(run["past"]))
+    for row in groups:
+        record.groups[row["step"]].fallback = row["fallback"]
     for row in live:
         _revive(record.groups[row["step"]], row)
     settle_run(record)
@@ -92,6 +95,7 @@ def snapshot(record: RunRecord) -> dict[str, Any]:
         "paused": record.paused,
         "forgiven": record.forgiven,
         "outcome": record.outcome,
+        "past": record.past,
         "durations": (record.durations.buckets, record.durations.count),
         "groups": {name: _group(group) for name, group in record.groups.items()},
     }
@@ -110,6 +114,7 @@ def _group(group: Group) -> dict[str, Any]:
         "doomed": sorted(group.doomed),
         "intake": intake,
         "results": {cell: dict(result) for cell, result in group.results.items()},
+        "fallback": group.fallback,
         "tries": group.tries.tolist(),
         "base": base,
         "due": dict(group.due),

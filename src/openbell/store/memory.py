@@ -114,6 +114,16 @@ class MemoryStore:
         row = self._runs.get(run_id)
         return run_info(Namespace(row)) if row else None
 
+    def last_success(self, name: str, step: str, before: datetime) -> str | None:
+        succeeded, unsettled = int(TaskState.SUCCEEDED), int(TaskState.WAITING)
+        for row in self._newest_first(name):
+            states = {t["state"] for key, t in self._tasks.items() if key[:2] == (row["id"], step)}
+            group = self._groups.get((row["id"], step))
+            ended = row["closed_at"] is not None and row["opened_at"] < before
+            if ended and group and states == {succeeded} and group["rest"] in (succeeded, unsettled):
+                return str(row["id"])
+        return None
+
     def misses(self, name: str | None = None, limit: int = 100) -> list[MissInfo]:
         rows = [MissInfo(**row) for row in self._misses.values() if name in (None, row["pipeline"])]
         return sorted(rows, key=lambda row: (row.at, row.first), reverse=True)[:limit]
@@ -217,6 +227,10 @@ class MemoryStore:
             for name, value in row.items():
                 if value is not None and (known[name] is None or name in NEWEST_WINS):
                     known[name] = value
+        for run_id, past in changes.pasts.items():
+            self._runs[run_id]["past"] = past
+        for key, source in changes.fallbacks.items():
+            self._groups[key]["fallback"] = source
         for row in changes.answered:
             self._requests[row["key"]] |= row
         _replace(self._cursors, changes.cursors)

@@ -19,6 +19,7 @@ from openbell.core.events import (
     CloseRun,
     Event,
     Exited,
+    FallBack,
     Fire,
     Force,
     Led,
@@ -27,6 +28,7 @@ from openbell.core.events import (
     OpenRun,
     Pause,
     Reached,
+    Recalled,
     Refused,
     Reopen,
     Reported,
@@ -83,6 +85,10 @@ class Changes:
     runs: dict[str, Row] = field(default_factory=dict)
     tasks: dict[TaskKey, Row] = field(default_factory=dict)
     attempts: dict[tuple[TaskKey, int], Row] = field(default_factory=dict)
+    pasts: dict[str, str] = field(default_factory=dict)
+    """What earlier runs have left, by run."""
+    fallbacks: dict[tuple[str, str], str] = field(default_factory=dict)
+    """The run that each (run, step) has fallen back on; empty for none any more."""
     cursors: dict[tuple[str, str], str | None] = field(default_factory=dict)
     """Position of each trigger; None: it is gone."""
     fires: dict[str, str | None] = field(default_factory=dict)
@@ -112,26 +118,10 @@ def _touch(changes: Changes, event: Event, state: State) -> None:
                 changes.consumed += consumed_rows(event, state)
         case Reported():
             _attempt(changes, event)
-        case Skip(cell=int(first)):
-            for cell in range(first, first + event.count):
-                _task(changes, TaskKey(event.run, event.step, cell), state, event.at)
-        case Skip():
-            sweep = Sweep(event.run, event.step, (TaskState.WAITING,), TaskState.SKIPPED, event.at)
-            changes.sweeps.append(sweep)
-        case Fail():
-            waiting, kind = (TaskState.WAITING,), FailureKind.START
-            changes.sweeps.append(Sweep(event.run, event.step, waiting, TaskState.FAILED, event.at, kind))
-        case Cancel(cell=None):
-            states = (TaskState.WAITING,)
-            changes.sweeps.append(Sweep(event.run, event.step, states, TaskState.CANCELLED, event.at))
-        case Reopen(cell=None):
-            changes.sweeps.append(Sweep(event.run, event.step, event.states, TaskState.WAITING, event.at))
-            _run(changes, event.run, state, event.at)
-            _wait(changes, event.run, event.step, state)
-        case Cancel(cell=int(cell)) | Reopen(cell=int(cell)):
-            _task(changes, TaskKey(event.run, event.step, cell), state, event.at)
-            _run(changes, event.run, state, event.at)
-            _wait(changes, event.run, event.step, state)
+        case Skip() | Fail() | Cancel() | Reopen():
+            _move(changes, event, state)
+        case FallBack() | Recalled():
+            _earlier(changes, event, state)
         case Bind() | FilesSeen() | Cleared():
             _input(changes, event, state)
         case Requested():
@@ -151,6 +141,31 @@ def _touch(changes: Changes, event: Event, state: State) -> None:
                 _run(changes, run_id, state, event.at)
         case Force() | Pause() | Resume() | Amend() | CloseRun():
             _run(changes, event.run, state, event.at)
+
+
+def _move(changes: Changes, event: Skip | Fail | Cancel | Reopen, state: State) -> None:
+    """What happens to tasks without an attempt: some cells, or all of a step at once."""
+    waiting = (TaskState.WAITING,)
+    match event:
+        case Skip(cell=int(first)):
+            for cell in range(first, first + event.count):
+                _task(changes, TaskKey(event.run, event.step, cell), state, event.at)
+        case Skip():
+            changes.sweeps.append(Sweep(event.run, event.step, waiting, TaskState.SKIPPED, event.at))
+        case Fail():
+            sweep = Sweep(event.run, event.step, waiting, TaskState.FAILED, event.at, FailureKind.START)
+            changes.sweeps.append(sweep)
+        case Cancel(cell=None):
+            changes.sweeps.append(Sweep(event.run, event.step, waiting, TaskState.CANCELLED, event.at))
+        case Reopen(cell=None):
+            changes.sweeps.append(Sweep(event.run, event.step, event.states, TaskState.WAITING, event.at))
+        case Cancel(cell=int(cell)) | Reopen(cell=int(cell)):
+            _task(changes, TaskKey(event.run, event.step, cell), state, event.at)
+    if isinstance(event, Cancel | Reopen):
+        _run(changes, event.run, state, event.at)
+        _wait(changes, event.run, event.step, state)
+    if isinstance(event, Reopen):
+        _fallback(changes, event.run, event.step, state)
 
 
 def _occasion(changes: Changes, event: Watch | Unwatch | Fire | Miss | Unplanned, state: State) -> None:
@@ -193,11 +208,12 @@ def _open(changes: Changes, event: OpenRun, state: State) -> None:
             "origin": run.origin,
             "provenance": encode_value(run.provenance),
             "size": pipeline.size,
+            "past": "",
             "number": int(key) if (key := run_name(run.id)[1]).isdecimal() else None,
         }
     )
     for step in pipeline:
-        changes.groups.append({"run": run.id, "step": step.name, "rest": 0, "since": None})
+        changes.groups.append({"run": run.id, "step": step.name, "rest": 0, "since": None, "fallback": ""})
     _run(changes, run.id, state, event.at)
 
 
@@ -236,6 +252,20 @@ def _run(changes: Changes, run_id: str, state: State, at: datetime) -> None:
             "forced": encode_value(record.run.forced) if record.run.forced else "",
             "closed_at": at if record.outcome else None,
         }
+
+
+def _earlier(changes: Changes, event: FallBack | Recalled, state: State) -> None:
+    """What a run has of earlier ones."""
+    if isinstance(event, Recalled):
+        changes.pasts[event.run] = encode_value(event.past)
+    else:
+        _fallback(changes, event.run, event.step, state)
+
+
+def _fallback(changes: Changes, run_id: str, step: str, state: State) -> None:
+    record = state.runs.get(run_id)
+    if record is not None and record.groups[step].step.on_failure.last_success:
+        changes.fallbacks[run_id, step] = record.groups[step].fallback
 
 
 def _task(changes: Changes, task: TaskKey, state: State, at: datetime) -> None:

@@ -74,6 +74,10 @@ class Store(Protocol):
         """One run without its tasks."""
         ...
 
+    def last_success(self, name: str, step: str, before: datetime) -> str | None:
+        """The newest ended run of this pipeline, opened before, in which every task of the step succeeded."""
+        ...
+
     def misses(self, name: str | None = None, limit: int = 100) -> list[MissInfo]:
         """Occasions that no run answers for, newest first."""
         ...

@@ -24,7 +24,14 @@ from openbell.core.state import Limits, RunRecord, State
 from openbell.core.states import FailureKind, RunState, TaskState
 from openbell.errors import Fenced, StoreError
 from openbell.store import tables
-from openbell.store.codec import decode_event, decode_fire, decode_pipeline, decode_request, encode_request
+from openbell.store.codec import (
+    decode_event,
+    decode_fire,
+    decode_past,
+    decode_pipeline,
+    decode_request,
+    encode_request,
+)
 from openbell.store.database import READING, cause, connect, is_locked, migrate, unusable
 from openbell.store.inputs import chore, keys_of, recall, recall_results
 from openbell.store.loader import build, run_of
@@ -161,6 +168,27 @@ class SqlStore:
     def info(self, run_id: str) -> RunInfo | None:
         rows = self._read(sa.select(tables.runs).where(tables.runs.c.id == run_id))
         return run_info(rows[0]) if rows else None
+
+    def last_success(self, name: str, step: str, before: datetime) -> str | None:
+        runs, groups, tasks = tables.runs.c, tables.groups.c, tables.tasks.c
+        of_step = (tasks.run == runs.id) & (tasks.step == step)
+        succeeded = int(TaskState.SUCCEEDED)
+        chosen = (
+            sa.select(runs.id)
+            .join(tables.groups, (groups.run == runs.id) & (groups.step == step))
+            .where(
+                runs.name == name,
+                runs.closed_at.is_not(None),
+                runs.opened_at < before,
+                groups.rest.in_((succeeded, int(TaskState.WAITING))),  # every cell has a row then
+                sa.exists().where(of_step, tasks.state == succeeded),
+                ~sa.exists().where(of_step, tasks.state != succeeded),
+            )
+            .order_by(*NEWEST_FIRST)
+            .limit(1)
+        )
+        rows = self._read(chosen)
+        return rows[0].id if rows else None
 
     def misses(self, name: str | None = None, limit: int = 100) -> list[MissInfo]:
         chosen = sa.select(tables.misses)
@@ -303,6 +331,9 @@ class SqlStore:
             case "Amend":
                 chosen = sa.select(tables.runs.c.definition).where(tables.runs.c.id == row.run)
                 apart = decode_pipeline(self._read(chosen)[0].definition)
+            case "Recalled":
+                chosen = sa.select(tables.runs.c.past).where(tables.runs.c.id == row.run)
+                apart = decode_past(self._read(chosen)[0].past)
             case "Requested":
                 about = json.loads(row.data)["id"]
                 chosen = sa.select(tables.requests.c.request).where(tables.requests.c.id == about)

@@ -169,7 +169,17 @@ def apply(connection: sa.Connection, changes: Changes) -> None:
     for statement, batch in written:
         if batch:
             connection.execute(statement, batch)
+    _pasts(connection, changes)
     _occasions(connection, changes)
+
+
+def _pasts(connection: sa.Connection, changes: Changes) -> None:
+    """What runs have of earlier ones."""
+    for run, past in changes.pasts.items():
+        connection.execute(sa.update(tables.runs).where(tables.runs.c.id == run).values(past=past))
+    for (run, step), source in changes.fallbacks.items():
+        of_step = (tables.groups.c.run == run) & (tables.groups.c.step == step)
+        connection.execute(sa.update(tables.groups).where(of_step).values(fallback=source))
 
 
 def _occasions(connection: sa.Connection, changes: Changes) -> None:

@@ -76,6 +76,7 @@ runs = sa.Table(
     sa.Column("mode", sa.Text, nullable=False, server_default=""),
     sa.Column("forced", sa.Text, nullable=False, server_default=""),
     sa.Column("provenance", sa.Text, nullable=False, server_default=""),
+    sa.Column("past", sa.Text, nullable=False, server_default=""),
     sa.CheckConstraint(
         "(closed_at IS NOT NULL) = (state IN ('succeeded', 'partial', 'failed', 'cancelled'))",
         name="closed_runs_are_final",
@@ -90,6 +91,7 @@ groups = sa.Table(
     sa.Column("step", sa.Text, primary_key=True),
     sa.Column("rest", sa.Integer, nullable=False),
     sa.Column("since", Instant),
+    sa.Column("fallback", sa.Text, nullable=False, server_default=""),
 )
 
 tasks = sa.Table(
