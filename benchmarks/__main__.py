@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 
-from benchmarks import cold, daemon, latency, market, preload, scale, tasks
+from benchmarks import calls, cold, daemon, latency, market, preload, scale, tasks
 from benchmarks.figures import Figure, machine, show
 
 ALL: dict[str, Callable[[], Iterator[Figure]]] = {
     "tasks": tasks.measure,
+    "calls": calls.measure,
     "latency": latency.measure,
     "cold": cold.measure,
     "scale": scale.measure,

@@ -71,7 +71,7 @@ def test_a_file_keeps_to_the_house_rules(path: Path) -> None:
 
 def test_only_the_clock_asks_for_the_time() -> None:
     """Supervisors and replays run outside the engine; everybody else is given the time."""
-    outside = {"clock.py", "executors/process/shim.py", "replay/clock.py"}
+    outside = {"clock.py", "executors/process/watch.py", "replay/clock.py"}
     clocks = {"datetime.now", "datetime.utcnow", "date.today", "time.time"}
     found = set()
     for path in FILES:

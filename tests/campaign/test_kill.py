@@ -21,6 +21,7 @@ import pytest
 
 from openbell.core.telling import Teller
 from openbell.engine.eventlog import event_file
+from openbell.executors.process.slate import Reading
 from openbell.store.records import AttemptInfo
 from openbell.store.sql import SqlStore
 
@@ -33,47 +34,49 @@ name: campaign
 concurrency: 4
 steps:
   work:
-    script: worker.py
-    matrix: {{cell: {TASKS}}}
-    retry: {{attempts: 3, delay: 50ms, jitter: 0.5}}
+    {{work}}
+    matrix: {{{{cell: {TASKS}}}}}
+    retry: {{{{attempts: 3, delay: 50ms, jitter: 0.5}}}}
     timeout: 20s
   after:
     run: [sh, -c, "echo after >> ledger"]
-    needs: {{work: done}}
+    needs: {{{{work: done}}}}
 """
 
 WORKER = """
-import os, random, subprocess, sys, time
+import fcntl, os, random, subprocess, sys, time
 
-cell, attempt = os.environ["OPENBELL_ATTEMPT"].split("/")[-1].split("#")
-ledger = os.open("ledger", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+def work(ctx=None):
+    cell, attempt = os.environ["OPENBELL_ATTEMPT"].split("/")[-1].split("#")
+    ledger = os.open("ledger", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
-def say(word):
-    os.write(ledger, f"{word} {cell} {attempt} {os.getpid()}\\n".encode())
+    def say(word):
+        os.write(ledger, f"{word} {cell} {attempt} {os.getpid()}\\n".encode())
 
-def alive(pid):
-    try:
-        with open(f"/proc/{pid}/environ", "rb") as f:
-            return f"/work/{cell}#".encode() in f.read()
-    except OSError:
-        return False
+    with open(f"locks/{cell}", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("OVERLAP")
+        say("start")
+        rng = random.Random(f"{cell}#{attempt}")
+        if rng.random() < 0.1:
+            subprocess.Popen(["sleep", "600"], start_new_session=True)
+        time.sleep(rng.random() * 0.12)
+        fails = int(cell) % 7 == 3 and int(attempt) == 1 or int(cell) % 50 == 9
+        print("cell", cell, attempt)
+        say("bad" if fails else "good")
+    os.close(ledger)
+    if fails and int(cell) % 2:
+        os._exit(1)
+    sys.exit(1) if fails else None
+    return {"cell": int(cell), "attempt": int(attempt)}
 
-def others():
-    with open("ledger") as f:
-        lines = [line.split() for line in f]
-    return {int(w[3]) for w in lines if w[0] == "start" and w[1] == cell and w[2] != attempt}
-
-if any(map(alive, others())):
-    say("OVERLAP")
-say("start")
-rng = random.Random(f"{cell}#{attempt}")
-if rng.random() < 0.1:
-    subprocess.Popen(["sleep", "600"], start_new_session=True)
-time.sleep(rng.random() * 0.12)
-fails = int(cell) % 7 == 3 and int(attempt) == 1 or int(cell) % 50 == 9
-say("bad" if fails else "good")
-sys.exit(1 if fails else 0)
+if __name__ == "__main__":
+    work()
 """
+
+WORK = {"script": "script: worker.py", "call": "call: worker:work"}
 
 
 def orphans(folder: Path) -> list[int]:
@@ -82,7 +85,8 @@ def orphans(folder: Path) -> list[int]:
     for name in os.listdir("/proc"):
         if name.isdigit():
             try:
-                marked = b"OPENBELL_ATTEMPT=campaign/" in Path(f"/proc/{name}/environ").read_bytes()
+                environ = Path(f"/proc/{name}/environ").read_bytes()
+                marked = b"OPENBELL_ATTEMPT=campaign/" in environ or b"OPENBELL_WORKER=" in environ
                 if marked and os.readlink(f"/proc/{name}/cwd") == str(folder):
                     found.append(int(name))
             except OSError:
@@ -91,20 +95,28 @@ def orphans(folder: Path) -> list[int]:
 
 
 def shims(folder: Path) -> list[int]:
-    """Supervisors of attempts that have been claimed."""
-    claims = folder.glob(".openbell/attempts/*/*/claim")
-    return [json.loads(line)["shim"] for claim in claims if (line := claim.read_text().partition("\n")[0])]
+    """Supervisors of attempts that have been claimed, and hosts that have one in hand."""
+    found = []
+    for claim in folder.glob(".openbell/attempts/*/*/claim"):
+        with contextlib.suppress(OSError, ValueError):
+            found.append(json.loads(claim.read_text().partition("\n")[0])["shim"])
+    for slate in folder.glob(".openbell/workers/*"):
+        with contextlib.suppress(OSError):
+            reading = Reading(str(slate))
+            found += [reading.claim["shim"]] if reading.claim and not reading.idle else []
+    return found
 
 
 class Campaign:
     """Engines of one project, each killed after a while, until the run has ended."""
 
-    def __init__(self, folder: Path, seed: int, *, kill_shims: bool) -> None:
+    def __init__(self, folder: Path, seed: int, work: str, *, kill_shims: bool) -> None:
         self.folder = folder
         self.rng = random.Random(seed)
         self.kill_shims = kill_shims
         self.deaths = self.shim_deaths = 0
-        (folder / "campaign.yaml").write_text(PIPELINE)
+        (folder / "campaign.yaml").write_text(PIPELINE.format(work=WORK[work]))
+        (folder / "locks").mkdir()
         (folder / "worker.py").write_text(WORKER)
         (folder / "openbell.yaml").write_text("executors: {process: {slots: 4}}\n")
 
@@ -153,7 +165,7 @@ class Campaign:
                 pass
 
 
-def judge(folder: Path, *, shims_were_killed: bool) -> None:
+def judge(folder: Path, *, shims_were_killed: bool, called: bool) -> None:
     """Everything that must hold, by the workers' own ledger and the store."""
     told: dict[tuple[int, int], list[str]] = defaultdict(list)
     for line in (folder / "ledger").read_text().splitlines():
@@ -183,6 +195,10 @@ def judge(folder: Path, *, shims_were_killed: bool) -> None:
             assert info.ended_at is not None
             if info.exit is not None and info.exit.started:
                 assert said == ["start", "good" if info.exit.code == 0 else "bad"], (info, said)
+                log = folder / f".openbell/attempts/campaign%2F1/work.{cell}.{info.key.attempt}/log"
+                assert log.read_text() == f"cell {cell} {info.key.attempt}\n"
+                if called and info.exit.code == 0:
+                    assert info.result == {"cell": cell, "attempt": info.key.attempt}
             else:
                 assert shims_were_killed or not said, f"{info.key} ran and its outcome is not known"
         if not shims_were_killed:
@@ -204,15 +220,18 @@ def _judge_the_event_file(folder: Path, store: SqlStore) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("seed", "share", "kill_shims"), [(1, 0.7, False), (2, 0.3, True)])
+@pytest.mark.parametrize(
+    ("seed", "share", "work", "kill_shims"),
+    [(1, 0.5, "script", False), (2, 0.2, "script", True), (3, 0.5, "call", False), (4, 0.2, "call", True)],
+)
 def test_no_death_of_an_engine_loses_or_doubles_anything(
-    tmp_path: Path, seed: int, share: float, kill_shims: bool
+    tmp_path: Path, seed: int, share: float, work: str, kill_shims: bool
 ) -> None:
-    campaign = Campaign(tmp_path, seed, kill_shims=kill_shims)
+    campaign = Campaign(tmp_path, seed, work, kill_shims=kill_shims)
     deaths = int(DEATHS * share)
     campaign.fight(deaths)
     assert campaign.deaths >= deaths, f"only {campaign.deaths} engines were killed before the run had ended"
-    judge(tmp_path, shims_were_killed=campaign.shim_deaths > 0)
+    judge(tmp_path, shims_were_killed=campaign.shim_deaths > 0, called=work == "call")
     deadline = time.monotonic() + 10
     while orphans(tmp_path) and time.monotonic() < deadline:
         time.sleep(0.1)

@@ -15,10 +15,10 @@ from typing import Any
 
 from openbell.clock import SystemClock
 from openbell.core.events import Exit, Exited, Fact, Lost, Refused, Reported, Started
-from openbell.core.model import AttemptKey, Command, Script, Step
+from openbell.core.model import AttemptKey, Call, Command, Script, Step
 from openbell.doorbell import Doorbell
 from openbell.executors.process.executor import ProcessExecutor
-from openbell.executors.process.files import AttemptFiles
+from openbell.executors.process.files import AttemptFiles, claim_of
 from openbell.executors.protocol import Brief, Orphan
 
 PATIENCE = 20.0
@@ -56,11 +56,12 @@ class Bench:
         """Start a command (or, with `script`, a worker script)."""
         key = AttemptKey("run/1", name, 0, attempt)
         env = {"PATH": os.environ["PATH"], "OPENBELL_ATTEMPT": str(key), **keys.pop("env", {})}
-        script = keys.pop("script", None)
-        work = Script(str(script)) if script else Command(argv)
+        script, call = keys.pop("script", None), keys.pop("call", None)
+        work = Script(str(script)) if script else Call(call) if call else Command(argv)
+        python = keys.pop("python", None)
         step = Step(name, work, **keys)
-        words = (str(script),) if script else argv
-        self.executor.start(Brief(key, str(key), step, words, env, str(self.folder.parent)))
+        words = (str(script),) if script else (call,) if call else argv
+        self.executor.start(Brief(key, str(key), step, words, env, str(self.folder.parent), python))
         return key
 
     def python(self, code: str, **keys: Any) -> AttemptKey:
@@ -69,8 +70,8 @@ class Bench:
     def files(self, key: AttemptKey) -> AttemptFiles:
         return AttemptFiles(self.folder / "attempts", key)
 
-    def orphan(self, key: AttemptKey, **keys: Any) -> Orphan:
-        return Orphan(key, Step(key.step, Command(("x",))), **keys)
+    def orphan(self, key: AttemptKey, *, call: bool = False, **keys: Any) -> Orphan:
+        return Orphan(key, Step(key.step, Call("m:f") if call else Command(("x",))), **keys)
 
     async def until(self, wanted: Callable[[Fact], bool]) -> Fact:
         """The first fact that is wanted."""
@@ -108,7 +109,8 @@ class Bench:
         return self.files(key).log.read_bytes()
 
     def shim(self, key: AttemptKey) -> int:
-        claim = self.files(key).claim()
+        """The process that supervises it: its shim, or its host."""
+        claim = claim_of(self.folder / "attempts", key)
         assert claim is not None
         return claim.shim
 

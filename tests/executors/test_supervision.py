@@ -17,7 +17,7 @@ from openbell.core.model import AttemptKey
 from openbell.core.states import StopReason
 from openbell.executors.process.events import read_events
 from openbell.executors.process.files import AttemptFiles
-from openbell.executors.process.shim import ring
+from openbell.executors.process.watch import ring
 from tests.executors.bench import SECOND, Bench, gone, run
 
 KEY = AttemptKey("run/1", "a", 0, 1)

@@ -73,6 +73,7 @@ class Setting:
             self.clock,
             slots=self.slots,
             log_cap=self.project.log_cap,
+            recycle=self.project.recycle,
             power=self.project.durability == "power",
         )
         return {"process": process}

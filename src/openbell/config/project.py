@@ -22,6 +22,7 @@ FILE = "openbell.yaml"
 FOLDER = "pipelines"
 OUTPUT = "output"
 _LOG_CAP = 16_000_000  # bytes
+_RECYCLE = 1000  # calls of one warm worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class Project:
     results: Path | None = None
     slots: int | None = None
     log_cap: int = _LOG_CAP
+    recycle: int = _RECYCLE
     pools: Mapping[str, float] = field(default_factory=dict)
     defaults: SharedShape | None = None
     markets: Mapping[str, Market] = field(default_factory=dict)
@@ -169,6 +171,7 @@ def _project(draft: Draft, folder: Path, shape: ProjectShape) -> Project:
         results=beside(folder, shape.output) if shape.output else None,
         slots=process.slots,
         log_cap=process.log_cap or _LOG_CAP,
+        recycle=process.recycle or _RECYCLE,
         pools=shape.resources,
         defaults=shape.defaults,
         markets=markets,

@@ -93,6 +93,9 @@ class ProcessShape(Shape):
     log_cap: Annotated[int, Kind(_log_cap, SIZE.schema, "64KB", "size")] | None = Field(
         None, description="What is kept of a task's log, 64KB or more. Default 16MB."
     )
+    recycle: Annotated[int, whole(1, 1_000_000)] | None = Field(
+        None, description="Calls after which a warm worker is replaced; 1: each has its own. Default 1000."
+    )
 
 
 class ExecutorsShape(Shape):

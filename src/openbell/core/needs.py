@@ -208,8 +208,11 @@ def _named(link: Link, upstream: Group, cell: int) -> str:
 
 def tally(group: Group) -> str:
     """`3 succeeded, 1 failed`: the states of a step's tasks, those that occur."""
-    found = [(state, group.count(state)) for state in TaskState]
-    return ", ".join(f"{count} {state.name.lower()}" for state, count in found if count)
+    found = [group.waiting, *group.counts[1 : len(_NAMES)]]  # asked for every step that waits, every turn
+    return ", ".join([f"{count} {name}" for count, name in zip(found, _NAMES, strict=True) if count])
+
+
+_NAMES = [state.name.lower() for state in TaskState]
 
 
 def _listed(group: Group) -> str:

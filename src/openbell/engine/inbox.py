@@ -51,5 +51,9 @@ class Inbox:
         self._news.clear()
 
     def _wake(self) -> None:
-        if self._loop is not None:
+        if self._loop is None:
+            return
+        if asyncio._get_running_loop() is self._loop:
+            self._news.set()  # the engine's own thread
+        else:
             self._loop.call_soon_threadsafe(self._news.set)

@@ -6,7 +6,8 @@ import importlib
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import TracebackType
 from typing import Any
 
 from openbell.worker.context import Context, context
@@ -15,19 +16,39 @@ from openbell.worker.reports import LONGEST, result
 
 def main(target: str) -> None:
     """Be the process of one call, in the folder of its pipeline."""
+    search_here()
+    code, found = attempt(target)
+    if found:
+        result(**found)
+    sys.exit(code)
+
+
+def search_here() -> None:
+    """Modules are looked for in the working directory first."""
     if sys.path[:1] == [""]:
         del sys.path[0]
     sys.path.insert(0, os.getcwd())  # noqa: PTH109
+
+
+def attempt(target: str, environ: Mapping[str, str] | None = None) -> tuple[int, dict[str, Any]]:
+    """Call it: the exit status that a script would have, and the result. What goes wrong is printed."""
     try:
-        result(**call(target, context()))
-    except Exception:
+        return 0, call(target, context(environ))
+    except SystemExit as leaving:
+        if leaving.code is None or isinstance(leaving.code, int):
+            return (leaving.code or 0) & 0xFF, {}
+        print(leaving.code, file=sys.stderr)  # noqa: T201
+    except BaseException:
         kind, error, trace = sys.exc_info()
-        while (
-            trace is not None and trace.tb_next is not None and trace.tb_frame.f_code.co_filename == __file__
-        ):
-            trace = trace.tb_next  # what stands above is ours
+        while trace is not None and _ours(trace):
+            trace = trace.tb_next
         sys.excepthook(kind, error.with_traceback(trace), trace)  # type: ignore[arg-type, union-attr]
-        sys.exit(1)
+    return 1, {}
+
+
+def _ours(trace: TracebackType) -> bool:
+    """Whether a frame says nothing to the user: it is of this file, and others follow."""
+    return trace.tb_next is not None and trace.tb_frame.f_code.co_filename == __file__
 
 
 def call(target: str, ctx: Context) -> dict[str, Any]:

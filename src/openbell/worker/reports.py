@@ -62,13 +62,23 @@ def _report(topic: str, message: object, data: dict[str, Any]) -> None:
     if not path:
         print(line.decode().rstrip(), file=sys.stderr)  # noqa: T201
         return
-    events = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    events = _opened(path)
     try:
         os.write(events, line)  # one write: lines of several processes do not mix
     finally:
         os.close(events)
     if topic != "result":
         _wake()
+
+
+def _opened(path: str) -> int:
+    """The file of reports; its folder is made when this is the first that there is to say."""
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+    try:
+        return os.open(path, flags, 0o600)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)  # noqa: PTH103, PTH120
+        return os.open(path, flags, 0o600)
 
 
 def _plain(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The child's side of the fork: make a clean process of it, then exec, or run a script in place."""
+"""The child of a supervisor: fork, make a clean process of it, then exec, or run a script in place."""
 
 import gc
 import os
@@ -9,6 +9,30 @@ from typing import Any, NoReturn
 from openbell.executors.process import kernel
 
 _RESET = (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGHUP)
+
+
+def launch(spec: dict[str, Any], output: int) -> tuple[int, str]:
+    """Start the program of the spec: its pid, and why it could not be started, or an empty text.
+
+    Raises OSError when there is no room for another process.
+    """
+    failed, failure = os.pipe2(os.O_CLOEXEC)
+    parent = os.getpid()
+    try:
+        child = os.fork()
+    except OSError:
+        os.close(failed)
+        os.close(failure)
+        raise
+    if child == 0:
+        signal.set_wakeup_fd(-1)
+        become(spec, parent, output, failure)  # never returns
+    os.close(failure)
+    error = os.read(failed, 4096).decode(errors="replace")
+    os.close(failed)
+    if error:
+        os.waitpid(child, 0)
+    return child, error
 
 
 def become(spec: dict[str, Any], parent: int, output: int, failure: int) -> NoReturn:

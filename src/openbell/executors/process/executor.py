@@ -7,22 +7,24 @@ import os
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from openbell.clock import Clock
 from openbell.core.events import Fact, Lost, Refused, Reported, Started
-from openbell.core.model import AttemptKey, Step
+from openbell.core.model import AttemptKey, Call, Step
 from openbell.core.state import Capacity
 from openbell.core.states import StopReason
 from openbell.doorbell import Doorbell
 from openbell.executors.process import kernel
 from openbell.executors.process.events import read_events
-from openbell.executors.process.files import AttemptFiles
+from openbell.executors.process.files import AttemptFiles, Claim, claim_of, read_claim
+from openbell.executors.process.hosts import HostPool
 from openbell.executors.process.leftovers import sweep
 from openbell.executors.process.outcome import NO_ROOM, ended
-from openbell.executors.process.specification import specify
+from openbell.executors.process.slates import Fate
+from openbell.executors.process.specification import specify, specify_call
 from openbell.executors.process.zygotes import ZygotePool
 from openbell.executors.protocol import Brief, Orphan, Report
 
@@ -39,6 +41,8 @@ class _Attempt:
     key: AttemptKey
     files: AttemptFiles
     step: Step
+    call: bool = False
+    """It is in the hands of a host, not of a shim of its own."""
     shim: int | None = None
     watch: int | None = None
     told: bool = False
@@ -60,6 +64,7 @@ class ProcessExecutor:
         slots: int,
         log_cap: int = 16 << 20,
         power: bool = False,
+        recycle: int = 1000,
     ) -> None:
         self._folder = folder
         self._root = folder / "attempts"
@@ -69,6 +74,7 @@ class ProcessExecutor:
         self._power = power
         self._attempts: dict[str, _Attempt] = {}
         self._zygotes = ZygotePool(folder, self)
+        self._hosts = HostPool(folder, self._zygotes, self, most=max(4, 2 * slots), recycle=recycle)
         self._audit: asyncio.TimerHandle | None = None
         self._report: Report | None = None
         doorbell.listen("attempt", self._rung)
@@ -86,6 +92,7 @@ class ProcessExecutor:
         self._report = None
         for attempt in self._attempts.values():
             self._unwatch(attempt)
+        self._hosts.close()
         self._zygotes.close()
         if self._audit is not None:
             self._audit.cancel()
@@ -95,10 +102,14 @@ class ProcessExecutor:
     def start(self, brief: Brief) -> None:
         key = brief.key
         files = AttemptFiles(self._root, key)
-        self._attempts[str(key)] = _Attempt(key, files, brief.step)
-        self._zygotes.ask(
-            brief, specify(brief, files, self._folder, log_cap=self._log_cap, power=self._power)
-        )
+        attempt = self._attempts[str(key)] = _attempt(key, files, brief.step)
+        if attempt.call:
+            self._hosts.start(
+                *specify_call(brief, files, self._folder, log_cap=self._log_cap, power=self._power)
+            )
+        else:
+            spec = specify(brief, files, self._folder, log_cap=self._log_cap, power=self._power)
+            self._zygotes.ask(brief, spec)
         if limit := brief.step.start_timeout:
             self._loop.call_later(limit.total_seconds() * _ALMOST, self._rung, str(key))
         self._keep_auditing()
@@ -108,9 +119,33 @@ class ProcessExecutor:
         if known := self._attempts.get(name):
             self._follow(known, shim)
 
+    def hosted(self, number: int, pid: int, link: int) -> None:
+        """A zygote has forked a host."""
+        self._hosts.hosted(number, pid, link)
+
+    def unhosted(self, number: int, reason: str) -> None:
+        """A zygote could not fork a host."""
+        self._hosts.unhosted(number, reason)
+
     def orphaned(self, name: str) -> None:
-        """A zygote that had been asked for this attempt has died."""
+        """The zygote that had been asked for this attempt, or the host that had it in hand, has died."""
         self._investigate(name)
+
+    def begun(self, name: str, child: int, at: float) -> None:
+        """A host has begun with this attempt."""
+        if (attempt := self._attempts.get(name)) is not None and not attempt.told:
+            attempt.told = True
+            key = attempt.key
+            self._tell(Started(datetime.fromtimestamp(at, UTC), key.task, key.attempt, str(child)))
+
+    def over(self, name: str, record: dict[str, Any]) -> None:
+        """A host has done with this attempt."""
+        attempt = self._attempts.get(name)
+        if attempt is not None:
+            if "child" in record:
+                self.begun(name, record["child"], record["began"])
+            self._reports(attempt)
+            self._end(attempt, record)
 
     def refused(self, name: str, reason: str, *, counted: bool) -> None:
         """Nothing of this attempt has begun, and nothing will."""
@@ -159,11 +194,9 @@ class ProcessExecutor:
     def _began(self, attempt: _Attempt) -> None:
         if attempt.told:
             return
-        claim = attempt.files.claim()
-        if claim is not None and claim.began is not None:
-            attempt.told = True
-            key = attempt.key
-            self._tell(Started(claim.began, key.task, key.attempt, str(claim.child)))
+        claim = claim_of(self._root, attempt.key)
+        if claim is not None and claim.child is not None and claim.began is not None:
+            self.begun(str(attempt.key), claim.child, claim.began.timestamp())
 
     def _reports(self, attempt: _Attempt) -> None:
         """Pass on what the worker has said since; of a flood, the beginning."""
@@ -188,7 +221,7 @@ class ProcessExecutor:
         if attempt is None:
             return
         self._unwatch(attempt)
-        record = attempt.files.exit()
+        record = None if attempt.call else attempt.files.exit()
         if record is None:
             self._investigate(name)
             return
@@ -202,8 +235,9 @@ class ProcessExecutor:
     # ── finding out ──────────────────────────────────────────────────────────────────────────
 
     def adopt(self, orphans: Sequence[Orphan]) -> None:
+        self._hosts.adopt([str(orphan.key) for orphan in orphans])
         for orphan in orphans:
-            attempt = _Attempt(orphan.key, AttemptFiles(self._root, orphan.key), orphan.step)
+            attempt = _attempt(orphan.key, AttemptFiles(self._root, orphan.key), orphan.step)
             attempt.heard = orphan.heard
             if orphan.stop is not None:
                 attempt.stop = (orphan.stop, orphan.step.grace.total_seconds())
@@ -216,6 +250,9 @@ class ProcessExecutor:
         """What has become of an attempt: over, alive, never begun, or lost. The lock knows."""
         attempt = self._attempts.get(name)
         if attempt is None or self._report is None:
+            return
+        if attempt.call:
+            self._investigate_call(attempt)
             return
         try:
             with attempt.files.locked() as ours:
@@ -231,9 +268,14 @@ class ProcessExecutor:
 
     def _without_a_word(self, attempt: _Attempt) -> None:
         """Nobody supervises it, and there is no record: it was lost, or it never began."""
-        key, files = attempt.key, attempt.files
+        files = attempt.files
         never = files.take_claim() or files.barred
-        left = sweep(files, files.claim())
+        self._bury(attempt, files.claim(), never=never)
+
+    def _bury(self, attempt: _Attempt, claim: Claim | None, *, never: bool) -> None:
+        """End what is left of it. `never`: by all that is written, it has not begun."""
+        key = attempt.key
+        left = sweep(attempt.files, claim)
         if left is None:
             self._loop.call_later(NO_ROOM, self._investigate, str(key))  # something of it will not die
             return
@@ -245,12 +287,28 @@ class ProcessExecutor:
         reason = "its supervisor died, and what was left of it has been ended"
         self._tell(Lost(self._clock.now(), key.task, key.attempt, reason))
 
+    def _investigate_call(self, attempt: _Attempt) -> None:
+        """The same for one that a host has, or had, in hand: the slates know."""
+        name = str(attempt.key)
+        if self._hosts.has(name):
+            return
+        found = self._hosts.find(name)
+        match found.fate:
+            case Fate.OVER:
+                self.over(name, found.record or {})
+            case Fate.ALIVE:
+                self._rejoin(attempt)
+            case Fate.UNCLEAR:
+                self._loop.call_later(_SOON, self._investigate, name)
+            case fate:
+                self._bury(attempt, read_claim(found.claim or {}), never=fate is Fate.NEVER)
+
     def _rejoin(self, attempt: _Attempt) -> None:
-        """A shim holds the lock: follow it, as soon as it has said who it is.
+        """A shim or a host holds the lock: follow it, as soon as it has said who it is.
 
         When that process does not exist, somebody whom it has left behind holds on to the lock.
         """
-        claim = attempt.files.claim()
+        claim = claim_of(self._root, attempt.key)
         if claim is not None and not kernel.exists(claim.shim):
             sweep(attempt.files, claim)
         if claim is None or not kernel.exists(claim.shim):
@@ -273,7 +331,7 @@ class ProcessExecutor:
         for name, attempt in list(self._attempts.items()):
             if attempt.watch is not None:
                 self._rung(name)
-            elif attempt.shim is not None:
+            elif attempt.shim is not None or attempt.call:
                 self._investigate(name)
         self._keep_auditing()
 
@@ -286,8 +344,11 @@ class ProcessExecutor:
         attempt.stop = (reason, grace.total_seconds())
         if attempt.shim is not None:
             self._signal(attempt)
-            return
-        if self._zygotes.withdraw(str(key)):
+        elif attempt.call:
+            if self._hosts.stop(str(key), reason.value, grace.total_seconds()) is False:
+                told = f"stopped ({reason.value}) before a worker was there"
+                self.refused(str(key), told, counted=reason is StopReason.START_TIMEOUT)
+        elif self._zygotes.withdraw(str(key)):
             told = f"stopped ({reason.value}) while its modules were being imported"
             self.refused(str(key), told, counted=reason is StopReason.START_TIMEOUT)
 
@@ -295,7 +356,6 @@ class ProcessExecutor:
         """Tell the shim why, then wake it. One without a start to its name is told when it has one."""
         assert attempt.stop is not None
         reason, grace = attempt.stop
-        attempt.files.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         attempt.files.ask_to_stop(reason.value, grace)
         try:
             if attempt.watch is not None:
@@ -309,6 +369,7 @@ class ProcessExecutor:
 
     def settle(self, key: AttemptKey) -> None:
         AttemptFiles(self._root, key).tidy()
+        self._hosts.settle(str(key))
 
     def _forget(self, attempt: _Attempt) -> None:
         self._unwatch(attempt)
@@ -323,3 +384,7 @@ class ProcessExecutor:
     def _tell(self, fact: Fact) -> None:
         if self._report is not None:
             self._report(fact)
+
+
+def _attempt(key: AttemptKey, files: AttemptFiles, step: Step) -> _Attempt:
+    return _Attempt(key, files, step, call=isinstance(step.work, Call))

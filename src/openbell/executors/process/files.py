@@ -11,12 +11,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import quote
 
 from openbell.core.model import AttemptKey
+from openbell.executors.process import slate
 
 KEPT = ("log", "log.0", "log.1")
 """What stays after the outcome is recorded."""
@@ -33,6 +35,8 @@ class Claim:
     mark: str
     child: int | None = None
     began: datetime | None = None
+    label: str = ""
+    """A variable that everything has in its environment that a host's worker has left."""
 
 
 class AttemptFiles:
@@ -81,13 +85,7 @@ class AttemptFiles:
         lines = _json_lines(self.folder / "claim")
         if not lines:
             return None
-        first, *more = lines
-        try:
-            began = datetime.fromtimestamp(more[0]["at"], UTC) if more else None
-            child = int(more[0]["child"]) if more else None
-            return Claim(int(first["shim"]), str(first["boot"]), str(first["mark"]), child, began)
-        except (KeyError, TypeError, ValueError, OverflowError):
-            return None
+        return read_claim({name: value for line in reversed(lines) for name, value in line.items()})
 
     def exit(self) -> dict[str, Any] | None:
         """The exit record, once the attempt is over; an empty one when it cannot be read."""
@@ -107,7 +105,8 @@ class AttemptFiles:
             return False
 
     def ask_to_stop(self, reason: str, grace: float) -> None:
-        """Leave the reason for the shim, in one piece."""
+        """Leave the reason for the shim or the host, in one piece."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         draft = self.folder / "stop.tmp"
         draft.write_text(json.dumps({"reason": reason, "grace": grace}))
         draft.rename(self.folder / "stop")
@@ -153,10 +152,32 @@ class AttemptFiles:
             pass  # the log stays, or somebody else has been here
 
 
+def claim_of(root: Path, key: AttemptKey) -> Claim | None:
+    """The claim of an attempt: that of its shim, or what a host has written on its slate."""
+    found = AttemptFiles(root, key).claim()
+    return found or read_claim(slate.claim_of(str(root.parent / "workers"), str(key)) or {})
+
+
+def read_claim(data: dict[str, Any]) -> Claim | None:
+    """A claim as it was written; None for anything else."""
+    try:
+        began = datetime.fromtimestamp(data["at"], UTC) if "at" in data else None
+        child = int(data["child"]) if "at" in data else None
+        shim, boot, mark = int(data["shim"]), str(data["boot"]), str(data["mark"])
+        return Claim(shim, boot, mark, child, began, str(data.get("label", "")))
+    except (KeyError, TypeError, ValueError, OverflowError):
+        return None
+
+
 def attempt_folder(root: Path, key: AttemptKey) -> Path:
     """The folder of an attempt below the attempts' root."""
-    step = quote(key.step, safe="")
-    return root / quote(key.run, safe="") / f"{step}.{key.cell}.{key.attempt}"
+    return Path(f"{_folder_of(root, key.run, key.step)}.{key.cell}.{key.attempt}")
+
+
+@lru_cache(1024)
+def _folder_of(root: Path, run: str, step: str) -> str:
+    """What the folders of all attempts of a step begin with."""
+    return str(root / quote(run, safe="") / quote(step, safe=""))
 
 
 def mark_of(folder: Path) -> str:

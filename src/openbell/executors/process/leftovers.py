@@ -1,7 +1,7 @@
 """Finds and kills the processes of an attempt whose supervisor has died.
 
-Two marks, because a process can lose one of them: the attempt's files in the environment that it was
-exec'ed with, and for preloaded children, which never exec, the process name, which a fork inherits.
+Two marks, because a process can lose one of them: the attempt's files, or the host's worker, in the
+environment that it was exec'ed with, and for what never exec's, the process name, which a fork inherits.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import signal
 import time
 
 from openbell.executors.process import kernel
-from openbell.executors.process.files import AttemptFiles, Claim
+from openbell.executors.process.files import AttemptFiles, Claim, mark_of
 
 _PATIENCE = 0.5  # seconds that killed processes may take to vanish; the engine waits
 
@@ -40,20 +40,23 @@ def _find(files: AttemptFiles, claim: Claim | None) -> list[int]:
 
     The mark is the place of its files, for its id may occur in another project as well.
     """
-    label = b"OPENBELL_EVENTS=" + os.fsencode(files.events)
+    labels = {b"OPENBELL_EVENTS=" + os.fsencode(files.events)}
+    if claim is not None and claim.label:
+        labels.add(os.fsencode(claim.label))
     pids = (int(name) for name in os.listdir("/proc") if name.isdigit())
-    return [pid for pid in pids if pid != os.getpid() and _bears(pid, label, claim)]
+    names = {mark_of(files.folder), *([claim.mark] if claim is not None else [])}
+    return [pid for pid in pids if pid != os.getpid() and _bears(pid, labels, names)]
 
 
-def _bears(pid: int, label: bytes, claim: Claim | None) -> bool:
+def _bears(pid: int, labels: set[bytes], names: set[str]) -> bool:
     name, state = _status(pid)
     if state in ("Z", "X", ""):
         return False
-    if claim is not None and name == claim.mark:
+    if name in names:
         return True
     try:
         with open(f"/proc/{pid}/environ", "rb") as file:
-            return label in file.read().split(b"\0")
+            return not labels.isdisjoint(file.read().split(b"\0"))
     except OSError:
         return False
 

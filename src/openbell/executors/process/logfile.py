@@ -83,6 +83,10 @@ class LogFile:
 def _create(path: str) -> int:
     """A new file; without room for one, a place where bytes vanish."""
     try:
-        return os.open(path, _FLAGS, 0o600)
+        try:
+            return os.open(path, _FLAGS, 0o600)
+        except FileNotFoundError:
+            os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)
+            return os.open(path, _FLAGS, 0o600)
     except OSError:
         return os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)  # writing fails, and so it is counted

@@ -51,7 +51,8 @@ def exited(key: AttemptKey, step: Step, files: AttemptFiles, record: dict[str, A
         log_dropped=record["log_dropped"],
     )
     at = datetime.fromtimestamp(record["at"], UTC)
-    return Exited(at, key.task, key.attempt, end, read_result(files.events))
+    result = read_result(files.events) | dict(record.get("result") or {})
+    return Exited(at, key.task, key.attempt, end, result)
 
 
 def _reason(record: dict[str, Any], step: Step, stopped: StopReason | None, said: Complaint) -> str:
@@ -60,6 +61,8 @@ def _reason(record: dict[str, Any], step: Step, stopped: StopReason | None, said
     match record:
         case {"started": False, "error": error}:
             return f"it could not be started: {error}"
+        case {"error": str(error)} if stopped is None:
+            return _with(error, said.line)
         case _ if stopped is StopReason.TIMEOUT:
             seconds = step.timeout.total_seconds() if step.timeout else record["elapsed"]
             return _with(f"timed out after {seconds:g} s", said.line)

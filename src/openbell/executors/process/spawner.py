@@ -15,6 +15,7 @@ from typing import Any
 
 from openbell.executors.process.zygote import HEADER
 
+_MOST_LINKS = 64  # descriptors that are taken at once
 _PATIENCE = 1.0  # seconds that a zygote may take to leave; the engine waits
 _SOURCE = str(Path(__file__).parents[3])
 _BOOT = (
@@ -39,6 +40,8 @@ class Spawner:
         self._hear = hear
         self._unsent = b""
         self._received = b""
+        self._links: list[int] = []
+        """Descriptors that have come with messages, in their order."""
         ours, theirs = socket.socketpair()
         bare = [] if preload else ["-I", "-S"]
         errors = os.open(folder / "supervisor.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -60,7 +63,7 @@ class Spawner:
         self._loop.add_reader(ours, self._read)
 
     def spawn(self, spec: dict[str, Any]) -> None:
-        """Ask for a shim."""
+        """Ask for a shim or a host."""
         body = json.dumps(spec).encode()
         self._unsent += HEADER.pack(len(body)) + body
         self._write()
@@ -78,6 +81,9 @@ class Spawner:
         self._loop.remove_reader(self._socket)
         self._loop.remove_writer(self._socket)
         self._socket.close()
+        for link in self._links:
+            os.close(link)
+        self._links.clear()
         try:
             self._process.wait(_PATIENCE)
         except subprocess.TimeoutExpired:  # somebody has stopped it
@@ -99,15 +105,19 @@ class Spawner:
 
     def _read(self) -> None:
         try:
-            data = self._socket.recv(1 << 16)
+            data, links, _, _ = socket.recv_fds(self._socket, 1 << 16, _MOST_LINKS)
         except BlockingIOError:
             return
         except OSError:
-            data = b""
+            data, links = b"", []
+        self._links += links
         if not data:
             self.close()
             self._hear(None)
             return
         *lines, self._received = (self._received + data).split(b"\n")
         for line in lines:
-            self._hear(json.loads(line))
+            message = json.loads(line)
+            if "host" in message and "pid" in message:
+                message["link"] = self._links.pop(0)
+            self._hear(message)

@@ -1,4 +1,4 @@
-"""What a shim has to know, as JSON data."""
+"""What a shim or a host has to know about an attempt, as JSON data."""
 
 from __future__ import annotations
 
@@ -6,48 +6,78 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from openbell.core.model import Call, Command
+from openbell.core.model import Command
+from openbell.core.render import AUTOMATIC
 from openbell.executors.process.files import AttemptFiles, mark_of
 from openbell.executors.protocol import Brief
 
 _SOURCE = str(Path(__file__).parents[3])
-CALLER = (
-    f"import sys; sys.path.insert(0, {_SOURCE!r}); from openbell.worker.call import main; "
-    "del sys.path[0]; main(sys.argv[1])"
+_SERVER = (
+    f"import sys; sys.path.insert(0, {_SOURCE!r}); from openbell.worker.serve import main; "
+    "del sys.path[0]; main(int(sys.argv[1]))"
 )
-"""A program that calls its argument. It brings `openbell.worker` along, whatever the interpreter has."""
+"""The program of a warm worker. It brings `openbell.worker` along, whatever the interpreter has."""
+
+
+def automatic(name: str) -> bool:
+    """Whether a variable differs from task to task: then it is no reason for another process."""
+    return name in AUTOMATIC or name.startswith("OPENBELL_")
 
 
 def specify(brief: Brief, files: AttemptFiles, folder: Path, *, log_cap: int, power: bool) -> dict[str, Any]:
-    """The specification of this attempt. `folder`: the project's state folder; `log_cap` in bytes."""
-    step = brief.step
-    in_place = bool(step.preload)
+    """What a shim has to know. `folder`: the project's state folder; `log_cap` in bytes."""
+    in_place = bool(brief.step.preload)
     argv = list(brief.argv)
-    python = brief.python or sys.executable
-    if isinstance(step.work, Call):
-        argv = [python, "-c", CALLER, *argv]
-    elif not isinstance(step.work, Command) and not in_place:
-        argv.insert(0, python)
-    checkpoint = folder / "checkpoints" / f"{files.folder.parent.name}.{step.name}.{brief.key.cell}"
-    env = {
-        "PYTHONUNBUFFERED": "1",
-        **brief.env,
-        "OPENBELL_EVENTS": str(files.events),
-        "OPENBELL_CHECKPOINT": str(checkpoint),
-        "OPENBELL_BELL": str(folder / "engine.sock"),
+    if not isinstance(brief.step.work, Command) and not in_place:
+        argv.insert(0, brief.python or sys.executable)
+    return {
+        **_common(brief, files, log_cap, power),
+        "argv": argv,
+        "env": {"PYTHONUNBUFFERED": "1", **brief.env, **_places(brief, files, folder)},
+        "cwd": brief.cwd,
+        "bell": "engine.sock",
+        "script": in_place,
     }
+
+
+def specify_call(
+    brief: Brief, files: AttemptFiles, folder: Path, *, log_cap: int, power: bool
+) -> tuple[tuple[Any, ...], dict[str, Any], dict[str, Any]]:
+    """The same for a host: what tells its host from others, its worker, and its specification."""
+    own = {name: value for name, value in brief.env.items() if automatic(name)}
+    base = {name: value for name, value in brief.env.items() if name not in own}
+    worker = {
+        "argv": [brief.python or sys.executable, "-c", _SERVER],
+        "env": {"PYTHONUNBUFFERED": "1", **base},
+        "cwd": brief.cwd,
+    }
+    spec = {
+        **_common(brief, files, log_cap, power),
+        "call": brief.argv[0],
+        "env": own | _places(brief, files, folder),
+    }
+    return (brief.python, brief.cwd, *sorted(base.items())), worker, spec
+
+
+def _common(brief: Brief, files: AttemptFiles, log_cap: int, power: bool) -> dict[str, Any]:
+    step = brief.step
     return {
         "id": str(brief.key),
         "dir": str(files.folder),
-        "argv": argv,
-        "env": env,
-        "cwd": brief.cwd,
         "timeout": step.timeout.total_seconds() if step.timeout else None,
         "grace": step.grace.total_seconds(),
         "memory": step.demand.memory if step.demand.memory_cap else 0,
         "log_cap": log_cap,
-        "bell": "engine.sock",
         "power": power,
         "mark": mark_of(files.folder),
-        "script": in_place,
+    }
+
+
+def _places(brief: Brief, files: AttemptFiles, folder: Path) -> dict[str, str]:
+    """Where the worker writes what."""
+    checkpoint = folder / "checkpoints" / f"{files.folder.parent.name}.{brief.step.name}.{brief.key.cell}"
+    return {
+        "OPENBELL_EVENTS": str(files.events),
+        "OPENBELL_CHECKPOINT": str(checkpoint),
+        "OPENBELL_BELL": str(folder / "engine.sock"),
     }

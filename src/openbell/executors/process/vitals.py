@@ -8,7 +8,7 @@ from pathlib import Path
 from openbell.core.failure import last_line
 from openbell.core.model import AttemptKey
 from openbell.executors.process import kernel
-from openbell.executors.process.files import AttemptFiles
+from openbell.executors.process.files import AttemptFiles, claim_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,6 @@ class Vitals:
 def vitals(attempts: Path, key: AttemptKey) -> Vitals:
     """How an attempt is doing. `attempts`: the folder of all attempts' files."""
     files = AttemptFiles(attempts, key)
-    claim = files.claim()
+    claim = claim_of(attempts, key)
     pids = kernel.descendants(claim.shim) if claim else []
     return Vitals(last_line(files.tail()), kernel.memory(pids), files.log_size)

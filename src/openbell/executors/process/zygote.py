@@ -14,6 +14,7 @@ import sys
 from typing import Any, NoReturn
 
 from openbell.executors.process import kernel
+from openbell.executors.process.host import serve
 from openbell.executors.process.shim import supervise
 
 HEADER = struct.Struct("!I")
@@ -38,6 +39,9 @@ def main(arguments: list[str]) -> NoReturn:
     gc.freeze()
     while (spec := _hear(line)) is not None:
         spec.update(always)
+        if "host" in spec:
+            _fork_host(spec, line)
+            continue
         try:
             pid = os.fork()
         except OSError as error:
@@ -48,6 +52,26 @@ def main(arguments: list[str]) -> NoReturn:
             supervise(spec)
         _tell(line, {"id": spec["id"], "pid": pid})
     os._exit(0)
+
+
+def _fork_host(spec: dict[str, Any], line: socket.socket) -> None:
+    """Fork a host, and send the engine's end of its link along with its pid."""
+    engines, link = socket.socketpair()
+    with engines, link:
+        try:
+            pid = os.fork()
+        except OSError as error:
+            _tell(line, {"host": spec["host"], "error": f"cannot fork: {error.strerror}"})
+            return
+        if pid == 0:
+            line.close()
+            engines.close()
+            serve(spec, link)
+        message = json.dumps({"host": spec["host"], "pid": pid}).encode() + b"\n"
+        try:
+            socket.send_fds(line, [message], [engines.fileno()])
+        except OSError:
+            os._exit(0)
 
 
 HARMLESS = {

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from openbell.core.render import AUTOMATIC
 from openbell.executors.process.spawner import Spawner
+from openbell.executors.process.specification import automatic
 from openbell.executors.protocol import Brief
 
 
@@ -20,6 +20,10 @@ class Parent(Protocol):
 
     def orphaned(self, name: str) -> None: ...
 
+    def hosted(self, number: int, pid: int, link: int) -> None: ...
+
+    def unhosted(self, number: int, reason: str) -> None: ...
+
 
 @dataclass(slots=True)
 class Zygote:
@@ -29,6 +33,8 @@ class Zygote:
     warm: bool
     ready: bool = False
     asked: set[str] = field(default_factory=set)
+    hosts: set[int] = field(default_factory=set)
+    """Hosts that it has been asked for."""
     waiting: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -42,7 +48,15 @@ class ZygotePool:
 
     def ask(self, brief: Brief, spec: dict[str, Any]) -> None:
         """Ask for the shim of this attempt."""
-        zygote = self._for(brief)
+        self._ask(self._for(brief), spec)
+
+    def ask_host(self, spec: dict[str, Any]) -> None:
+        """Ask for a host."""
+        zygote = self._named("", {})
+        zygote.hosts.add(spec["host"])
+        self._ask(zygote, spec)
+
+    def _ask(self, zygote: Zygote, spec: dict[str, Any]) -> None:
         if zygote.ready:
             self._send(zygote, spec)
         else:
@@ -51,7 +65,7 @@ class ZygotePool:
     def withdraw(self, name: str) -> bool:
         """Take back a request that waits for the imports of a warm zygote. False: there is none."""
         for zygote in self.zygotes.values():
-            left = [spec for spec in zygote.waiting if spec["id"] != name]
+            left = [spec for spec in zygote.waiting if spec.get("id") != name]
             if zygote.warm and len(left) < len(zygote.waiting):
                 zygote.waiting = left
                 return True
@@ -66,21 +80,26 @@ class ZygotePool:
     def _for(self, brief: Brief) -> Zygote:
         """The bare zygote, or a warm one with the modules and the environment of this brief."""
         preload = brief.step.preload
-        env = {name: value for name, value in brief.env.items() if not _automatic(name)} if preload else None
-        name = (brief.python, preload, tuple(sorted(env.items()))) if env is not None else ""
+        env = {name: value for name, value in brief.env.items() if not automatic(name)} if preload else None
+        if env is None:
+            return self._named("", {})
+        name = (brief.python, preload, tuple(sorted(env.items())))
+        return self._named(name, {"python": brief.python, "preload": preload, "env": env})
+
+    def _named(self, name: Any, keys: dict[str, Any]) -> Zygote:
+        """The zygote of that name; it is made when there is none."""
         zygote = self.zygotes.get(name)
         if zygote is None:
 
             def hear(message: dict[str, Any] | None) -> None:
                 self._heard(name, message)
 
-            python = brief.python if preload else None
-            spawner = Spawner(self._folder, hear, python=python, preload=preload, env=env)
-            zygote = self.zygotes[name] = Zygote(spawner, warm=bool(preload))
+            zygote = self.zygotes[name] = Zygote(Spawner(self._folder, hear, **keys), warm=bool(keys))
         return zygote
 
     def _send(self, zygote: Zygote, spec: dict[str, Any]) -> None:
-        zygote.asked.add(spec["id"])
+        if "id" in spec:
+            zygote.asked.add(spec["id"])
         zygote.spawner.spawn(spec)
 
     def _heard(self, name: Any, message: dict[str, Any] | None) -> None:
@@ -100,6 +119,12 @@ class ZygotePool:
                 zygote.spawner.close()
                 for spec in zygote.waiting:
                     self._parent.refused(spec["id"], f"preload of {module!r}: {error}", counted=True)
+            case {"host": number, "pid": pid, "link": link}:
+                zygote.hosts.discard(number)
+                self._parent.hosted(number, pid, link)
+            case {"host": number, "error": error}:
+                zygote.hosts.discard(number)
+                self._parent.unhosted(number, error)
             case {"id": attempt, "pid": pid}:
                 zygote.asked.discard(attempt)
                 self._parent.forked(attempt, pid)
@@ -111,11 +136,9 @@ class ZygotePool:
         """What waits has not been asked for: nothing of it can have begun. A bare zygote has been killed."""
         reason = f"its interpreter has ended before it was ready ({zygote.spawner.ended})"
         for spec in zygote.waiting:
-            self._parent.refused(spec["id"], reason, counted=zygote.warm)
+            if "id" in spec:
+                self._parent.refused(spec["id"], reason, counted=zygote.warm)
+        for number in zygote.hosts:
+            self._parent.unhosted(number, reason)
         for name in zygote.asked:
             self._parent.orphaned(name)
-
-
-def _automatic(name: str) -> bool:
-    """Variables that differ from task to task: they are no reason for another zygote."""
-    return name in AUTOMATIC or name.startswith("OPENBELL_")
