@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
 from openbell.config.callables import module_file
 from openbell.config.findings import Severity
-from openbell.core.model import Call
+from openbell.core.model import Call, Command, Marker
 from tests.config.conftest import Folder, expect_step, one_step, places
 
 SOURCE = """
@@ -161,3 +162,70 @@ def test_the_folder_comes_first(tmp_path: Path) -> None:
     (tmp_path / "json.py").write_text("")
     assert module_file("json", tmp_path) == tmp_path / "json.py"
     assert module_file("json.decoder", tmp_path) is None
+
+
+# ── what has to hold afterwards ──────────────────────────────────────────────────────────────
+
+
+def test_outputs_checks_and_markers(desk: Folder) -> None:
+    keys = (
+        "run: x\noutputs: ['data/{params.day}.csv', b]\nverify: python check.py {params.day} 'two words'\n"
+        "done_when: {output: '[SUCCESS]', linger: 3s}\n"
+    )
+    step = desk.load(one_step(keys, "params: {day: 5}\n")).pipeline.step("a")
+    assert step.outputs == ("data/{params.day}.csv", "b")
+    assert step.verify == Command(("python", "check.py", "{params.day}", "two words"))
+    assert step.done_when == Marker("[SUCCESS]", timedelta(seconds=3))
+    plain = desk.load(one_step("run: x\ndone_when: {output: x}\n")).pipeline.step("a")
+    assert (plain.outputs, plain.verify, plain.done_when) == ((), None, Marker("x", timedelta(seconds=10)))
+
+
+@pytest.mark.parametrize(
+    ("verify", "expected"),
+    [
+        ("jobs:plain", Call("jobs:plain")),
+        ("[jobs:plain]", Command(("jobs:plain",))),
+        ("desk.book:run", Call("desk.book:run")),
+        ("./check", Command(("./check",))),
+        ("[sh, -c, 'a b']", Command(("sh", "-c", "a b"))),
+    ],
+)
+def test_a_check_is_a_command_or_a_callable(desk: Folder, verify: str, expected: Command | Call) -> None:
+    assert desk.load(one_step(f"run: x\nverify: {verify}")).pipeline.step("a").verify == expected
+
+
+@pytest.mark.parametrize(
+    ("keys", "code"),
+    [
+        ("verify: ▸jobs:plian", "OB124"),
+        ("verify: ▸5", "OB103"),
+        ("verify: ▸''", "OB104"),
+        ("verify: python check.py ▸{nothing}", "OB121"),
+        ("verify: [python, ▸'{nothing}']", "OB121"),
+        ("outputs: [a, ▸'{nothing}']", "OB121"),
+        ("outputs: [▸'']", "OB104"),
+        ("outputs: ▸x.csv", "OB103"),
+        ("▸done_when: {linger: 5s}", "OB102"),
+        ("done_when: {output: ▸''}", "OB104"),
+        ("done_when: ▸x", "OB103"),
+        ("done_when: {output: x, ▸files: y}", "OB101"),
+    ],
+)
+def test_what_is_wrong_with_them(desk: Folder, keys: str, code: str) -> None:
+    keys = keys.replace("python check.py ▸", "▸python check.py ")
+    expect_step(desk, f"run: x\n{keys}", code)
+
+
+def test_sessions_in_outputs_and_checks_bind_the_run(desk: Folder) -> None:
+    from openbell.config.load import Overrides
+
+    day = (date(2024, 7, 2), date(2024, 7, 2))
+    for keys in ("outputs: ['{session-1}.csv']", "verify: check {session}"):
+        text = one_step(f"run: x\n{keys}", "market: XNYS\n")
+        loaded = desk.load(text, overrides=Overrides(dates=day))
+        assert loaded.pipeline.sessions["session"] == "2024-07-02"
+
+
+def test_what_is_asked_of_a_success_is_no_part_of_the_plan(desk: Folder) -> None:
+    plain = desk.load(one_step("run: x")).digest
+    assert desk.load(one_step("run: x\nverify: jobs:plain\noutputs: [x]")).digest == plain

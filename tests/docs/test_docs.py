@@ -51,7 +51,7 @@ def test_yaml_examples_are_valid(page: Path, text: str, tmp_path: Path) -> None:
     file.write_text(text)
     for script in re.findall(r"script: (\S+\.py)", text):
         (tmp_path / script).write_text("")
-    for module, function in re.findall(r"call: (\w+):(\w+)", text):
+    for module, function in re.findall(r"(?:call|verify): (\w+):(\w+)", text):
         (tmp_path / f"{module}.py").write_text(f"def {function}(ctx): ...\n")
     assert parse(text, file).findings == []
     assert load(file, Project(tmp_path), {}).pipeline.size > 0

@@ -58,10 +58,13 @@ class Bench:
         env = {"PATH": os.environ["PATH"], "OPENBELL_ATTEMPT": str(key), **keys.pop("env", {})}
         script, call = keys.pop("script", None), keys.pop("call", None)
         work = Script(str(script)) if script else Call(call) if call else Command(argv)
-        python = keys.pop("python", None)
+        python, proof = keys.pop("python", None), dict(keys.pop("proof", {}))
+        if isinstance(proof.get("verify"), str):
+            keys["verify"] = Call(proof["verify"])
+            proof["verify"] = (proof["verify"],)
         step = Step(name, work, **keys)
         words = (str(script),) if script else (call,) if call else argv
-        self.executor.start(Brief(key, str(key), step, words, env, str(self.folder.parent), python))
+        self.executor.start(Brief(key, str(key), step, words, env, str(self.folder.parent), python, **proof))
         return key
 
     def python(self, code: str, **keys: Any) -> AttemptKey:
@@ -137,6 +140,11 @@ def pids_of(mark: str) -> list[int]:
                 if mark.encode() in file.read() and alive(int(name)):
                     found.append(int(name))
     return found
+
+
+def own(number: int) -> str:
+    """A mark that no other test run on this machine has: seconds for a `sleep` that is to be found."""
+    return f"{10_000 + os.getpid()}{number}"
 
 
 def gone(mark: str) -> bool:

@@ -15,7 +15,7 @@ from openbell.core.model import AttemptKey
 from openbell.core.states import StopReason
 from openbell.executors.process import leftovers
 from openbell.executors.process.files import AttemptFiles, mark_of
-from tests.executors.bench import KEY, Bench, alive, gone, kill, pids_of, run
+from tests.executors.bench import KEY, PATIENCE, Bench, alive, gone, kill, own, pids_of, run
 
 
 def test_running_attempts_survive_the_engine_and_are_adopted(tmp_path: Path) -> None:
@@ -108,9 +108,9 @@ def test_when_the_supervisor_dies_nothing_of_the_attempt_survives(tmp_path: Path
     script = tmp_path / "forker.py"
     script.write_text(
         textwrap.dedent(
-            """
+            f"""
             import os, subprocess, sys, time
-            subprocess.Popen(["sleep", "7771"], start_new_session=True)
+            subprocess.Popen(["sleep", "{own(7771)}"], start_new_session=True)
             if os.fork() == 0:
                 os.setsid()
                 if os.fork() == 0:
@@ -129,14 +129,15 @@ def test_when_the_supervisor_dies_nothing_of_the_attempt_survives(tmp_path: Path
             await bench.started(key)
             while not bench.files(key).log.exists():
                 await asyncio.sleep(0.01)
-            assert pids_of("7771")
-            forks = leftovers._find(bench.files(key), bench.files(key).claim())
-            assert len(forks) >= 3
+            assert pids_of(own(7771))
+            async with asyncio.timeout(PATIENCE):
+                while len(forks := leftovers._find(bench.files(key), bench.files(key).claim())) < 3:
+                    await asyncio.sleep(0.02)
             kill(bench.shim(key))
             fact = await bench.ended(key)
             assert isinstance(fact, Lost)
             assert not any(map(alive, forks))
-            assert gone("7771")
+            assert gone(own(7771))
 
     run(main())
 

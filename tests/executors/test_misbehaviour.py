@@ -13,7 +13,7 @@ from openbell.core.model import Demand
 from openbell.core.states import StopReason
 from openbell.executors.process.events import read_events
 from openbell.executors.process.files import AttemptFiles
-from tests.executors.bench import KEY, SECOND, Bench, alive, gone, run
+from tests.executors.bench import KEY, SECOND, Bench, alive, gone, own, run
 
 
 def test_a_hanging_worker_is_ended_in_time(tmp_path: Path) -> None:
@@ -58,11 +58,13 @@ def test_a_worker_that_ignores_term_is_killed(tmp_path: Path) -> None:
 def test_what_a_worker_leaves_behind_is_ended_and_counted(tmp_path: Path) -> None:
     async def main() -> None:
         async with Bench.opened(tmp_path) as bench:
-            end = await bench.exit(bench.start("sh", "-c", "sleep 8881 & setsid sleep 8882 & exit 0"))
+            end = await bench.exit(
+                bench.start("sh", "-c", f"sleep {own(8881)} & setsid sleep {own(8882)} & exit 0")
+            )
             assert end.code == 0
             assert end.stragglers == 2
-            assert gone("8881")
-            assert gone("8882")
+            assert gone(own(8881))
+            assert gone(own(8882))
 
     run(main())
 
@@ -73,7 +75,7 @@ def test_a_daemon_is_found_although_it_has_left_its_session(tmp_path: Path) -> N
         "if os.fork() == 0:\n"
         "    os.setsid()\n"
         "    if os.fork() == 0:\n"
-        "        os.execvp('sleep', ['sleep', '8883'])\n"
+        f"        os.execvp('sleep', ['sleep', '{own(8883)}'])\n"
         "    os._exit(0)\n"
         "os.wait()\n"
     )
@@ -82,7 +84,7 @@ def test_a_daemon_is_found_although_it_has_left_its_session(tmp_path: Path) -> N
         async with Bench.opened(tmp_path) as bench:
             end = await bench.exit(bench.python(code))
             assert (end.code, end.stragglers) == (0, 1)
-            assert gone("8883")
+            assert gone(own(8883))
 
     run(main())
 
@@ -90,12 +92,13 @@ def test_a_daemon_is_found_although_it_has_left_its_session(tmp_path: Path) -> N
 def test_the_whole_tree_is_killed(tmp_path: Path) -> None:
     async def main() -> None:
         async with Bench.opened(tmp_path) as bench:
-            script = "trap '' TERM; (trap '' TERM; setsid sleep 8884) & (trap '' TERM; sleep 8885) & wait"
+            deaf = "(trap '' TERM; setsid sleep {}) & (trap '' TERM; sleep {})"
+            script = f"trap '' TERM; {deaf.format(own(8884), own(8885))} & wait"
             key = bench.start("sh", "-c", script, timeout=SECOND / 2, grace=SECOND / 4)
             end = await bench.exit(key)
             assert end.stopped is StopReason.TIMEOUT
-            assert gone("8884")
-            assert gone("8885")
+            assert gone(own(8884))
+            assert gone(own(8885))
 
     run(main())
 

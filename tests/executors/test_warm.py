@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
@@ -18,7 +19,7 @@ from openbell.core.states import StopReason
 from openbell.executors.process import leftovers
 from openbell.executors.process.files import claim_of
 from openbell.executors.process.vitals import vitals
-from tests.executors.bench import KEY, SECOND, Bench, alive, gone, kill, pids_of, run
+from tests.executors.bench import KEY, PATIENCE, SECOND, Bench, alive, gone, kill, own, pids_of, run
 
 JOBS = '''
 import atexit, os, signal, subprocess, sys, threading, time
@@ -162,7 +163,7 @@ def remove(ctx):
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (tmp_path / "jobs.py").write_text(JOBS)
+    (tmp_path / "jobs.py").write_text(re.sub(r"998\d", lambda mark: own(int(mark[0])), JOBS))
     return tmp_path
 
 
@@ -444,11 +445,11 @@ def test_what_a_call_leaves_behind_is_ended_and_counted(folder: Path) -> None:
     async def test(bench: Bench) -> None:
         fact = await called(bench, "litter")
         assert (fact.exit.code, fact.exit.stragglers) == (0, 2)
-        assert gone("9981")
-        assert gone("9982")
+        assert gone(own(9981))
+        assert gone(own(9982))
         daemon = await called(bench, "daemon", "b")
         assert (daemon.exit.code, daemon.exit.stragglers) == (0, 1)
-        assert gone("9983")
+        assert gone(own(9983))
         assert (await called(bench, "look", "c")).result["pid"] == fact.result["pid"], "the worker stays"
 
     on(folder, test)
@@ -665,15 +666,17 @@ def test_when_the_host_dies_nothing_of_the_attempt_survives(folder: Path, adopte
             await bench.started(KEY)
         else:
             await first(bench)
-        while len(forks := leftovers._find(bench.files(KEY), claim_of(bench.folder / "attempts", KEY))) < 3:
-            await asyncio.sleep(0.02)
-        assert pids_of("9984")
+        claim = claim_of(bench.folder / "attempts", KEY)
+        async with asyncio.timeout(PATIENCE):
+            while len(forks := leftovers._find(bench.files(KEY), claim)) < 3:
+                await asyncio.sleep(0.02)
+        assert pids_of(own(9984))
         assert vitals(bench.folder / "attempts", KEY).memory > 0
         kill(bench.shim(KEY))
         fact = await bench.ended(KEY)
         assert isinstance(fact, Lost)
         assert not any(map(alive, forks))
-        assert gone("9984")
+        assert gone(own(9984))
         bench.executor.settle(KEY)
         assert (await called(bench, "count", "b")).exit.code == 0
 
@@ -690,7 +693,7 @@ def test_a_host_that_died_with_its_engine(folder: Path) -> None:
     async def second(bench: Bench) -> None:
         bench.executor.adopt([bench.orphan(KEY, call=True, handle="1")])
         assert isinstance(await bench.ended(KEY), Lost)
-        assert gone("9984")
+        assert gone(own(9984))
 
     kill(on(folder, first))
     on(folder, second)

@@ -29,7 +29,7 @@ from openbell.core.inputs import Consume, Files
 from openbell.core.matrix import Axis, label
 from openbell.core.model import EXECUTORS, Call, Command, Late, OnFailure, Pipeline, Replay, Script, Step
 from openbell.core.selection import dropped_needs
-from openbell.core.states import TaskState
+from openbell.core.states import FailureKind, TaskState
 from openbell.errors import ExitCode, NotFound
 from openbell.market import Closure
 from openbell.report.times import local_time, opening_times
@@ -152,6 +152,19 @@ def _intake(pipeline: Pipeline, files: Files) -> Iterator[tuple[str, str]]:
         yield "afterwards", f"archived in {files.archive}" if archived else "deleted"
 
 
+def _proof(step: Step) -> Iterator[tuple[str, str]]:
+    """What shows that an attempt is done, and what has to hold then."""
+    if step.done_when:
+        yield "done when", f"{step.done_when.output!r}, and ended {seconds(step.done_when.linger)} later"
+    if step.outputs:
+        yield "outputs", ", ".join(step.outputs)
+    match step.verify:
+        case Command(argv=argv):
+            yield "verify", " ".join(argv)
+        case Call(target=target):
+            yield "verify", target
+
+
 def _facts(pipeline: Pipeline, step: Step) -> Iterator[tuple[str, str]]:
     match step.work:
         case Command(argv=argv):
@@ -166,6 +179,7 @@ def _facts(pipeline: Pipeline, step: Step) -> Iterator[tuple[str, str]]:
         yield from _intake(pipeline, step.files)
     if step.sequential:
         yield "in order", f"of {step.sequential}, each after the one before it has succeeded"
+    yield from _proof(step)
     match step.mode:
         case Replay() as replay:
             speed = replay.speed if replay.speed == "max" else f"{replay.speed:g}x"
@@ -175,7 +189,7 @@ def _facts(pipeline: Pipeline, step: Step) -> Iterator[tuple[str, str]]:
         case _:
             yield "batch", "the whole date at once"
     if step.retry.attempts > 1:
-        kinds = "" if len(step.retry.on) == 4 else f" after {', '.join(sorted(step.retry.on))}"
+        kinds = "" if len(step.retry.on) == len(FailureKind) else f" after {', '.join(sorted(step.retry.on))}"
         yield "tries", f"{step.retry.attempts}{kinds}, first wait {seconds(step.retry.delay)}"
     if step.partial:
         yield "partial", "some that succeed are enough for those who need it"

@@ -236,7 +236,11 @@ def _show_attempt(info: AttemptInfo) -> None:
             if end.stragglers
             else []
         )
+        told += ["ended after its marker"] if end.ended_after_marker else []
+        told += ["verified"] if end.verified else []
         click.echo(f"    {', '.join(told)}")
+        for name, digest in end.outputs.items():
+            click.echo(f"    wrote {name}  sha256 {digest[:16]}")
     elif info.ended_at is None:
         click.echo("    is running" if info.started_at else "    is starting")
     for name, value in info.result.items():

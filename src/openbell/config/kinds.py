@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, time, timedelta
@@ -239,6 +240,33 @@ def _scalar(value: Any) -> str | int | float | bool:
     if isinstance(value, str | int | float | bool):
         return value
     raise wrong("OB103", f"must be text, a number or a boolean, not {shown(value)}")
+
+
+def words(value: Any) -> tuple[str, ...]:
+    """An argument list, or a text that is split as a shell would, without a shell."""
+    match value:
+        case str():
+            words = _split(value)
+        case list():
+            words = [_word(word, position) for position, word in enumerate(value)]
+        case _:
+            raise wrong("OB103", f"must be a command or a list of arguments, not {shown(value)}")
+    if not words or not words[0].strip():
+        raise wrong("OB104", "must not be empty: there is no program to run")
+    return tuple(words)
+
+
+def _split(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise wrong("OB106", f"cannot be split into words: {str(error).lower()}") from None
+
+
+def _word(word: Any, position: int) -> str:
+    if isinstance(word, bool) or not isinstance(word, str | int | float):
+        raise wrong("OB103", f"must be text, not {shown(word)}", "write it in quotes", (position,))
+    return str(word)
 
 
 class Shape(BaseModel):

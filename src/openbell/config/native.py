@@ -17,7 +17,7 @@ from openbell.config.modes import in_mode
 from openbell.config.shapes import DatesShape, PipelineShape, RetryShape, SharedShape, StepShape
 from openbell.config.triggering import compile_triggers
 from openbell.config.wiring import check_needs, check_templates
-from openbell.config.work import work
+from openbell.config.work import proof, work
 from openbell.core.inputs import Absent
 from openbell.core.model import (
     LAST_SUCCESS,
@@ -125,6 +125,7 @@ def _step(
         mode=_mode(draft, shape, place, _zone(draft, pipeline, shape)),
         preload=tuple(_first(layers, "preload") or ()) if shape.script else (),
         late=Late(shape.late or "run"),
+        **proof(draft, shape, place, sure=executor == "process" and pipeline.python is None),
     )
     if shape.when is not None or shape.stop_at is not None:
         draft.timed[name] = shape

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import Annotated, Any, get_args
 
 from pydantic import ConfigDict, Discriminator, Field, Tag
@@ -34,6 +33,7 @@ from openbell.config.kinds import (
     number,
     shown,
     whole,
+    words,
     wrong,
 )
 from openbell.config.mode_shapes import Mode
@@ -65,33 +65,6 @@ _POINT_SCHEMA = {
 PointText = Annotated[str, Kind(_point, _POINT_SCHEMA, "open", "point of a session")]
 
 
-def _words(value: Any) -> tuple[str, ...]:
-    """An argument list, or a text that is split as a shell would, without a shell."""
-    match value:
-        case str():
-            words = _split(value)
-        case list():
-            words = [_word(word, position) for position, word in enumerate(value)]
-        case _:
-            raise wrong("OB103", f"must be a command or a list of arguments, not {shown(value)}")
-    if not words or not words[0].strip():
-        raise wrong("OB104", "must not be empty: there is no program to run")
-    return tuple(words)
-
-
-def _split(text: str) -> list[str]:
-    try:
-        return shlex.split(text)
-    except ValueError as error:
-        raise wrong("OB106", f"cannot be split into words: {str(error).lower()}") from None
-
-
-def _word(word: Any, position: int) -> str:
-    if isinstance(word, bool) or not isinstance(word, str | int | float):
-        raise wrong("OB103", f"must be text, not {shown(word)}", "write it in quotes", (position,))
-    return str(word)
-
-
 def _needs(value: Any) -> dict[str, NeedMode]:
     """`[a, b]`, `{a: some}`, or a list that mixes both."""
     found: dict[str, NeedMode] = {}
@@ -109,9 +82,9 @@ def _needs(value: Any) -> dict[str, NeedMode]:
 
 
 def _need_mode(mode: Any, at: tuple[str | int, ...]) -> NeedMode:
-    words = [known.value for known in NeedMode]
-    if mode not in words:
-        raise wrong("OB105", f"must be {', '.join(words[:-1])} or {words[-1]}, not {shown(mode)}", at=at)
+    known = [one.value for one in NeedMode]
+    if mode not in known:
+        raise wrong("OB105", f"must be {', '.join(known[:-1])} or {known[-1]}, not {shown(mode)}", at=at)
     return NeedMode(mode)
 
 
@@ -176,7 +149,7 @@ Amounts = Annotated[
 Words = Annotated[
     tuple[str, ...],
     Kind(
-        _words,
+        words,
         {
             "anyOf": [
                 {"type": "string", "pattern": r"\S"},

@@ -122,10 +122,8 @@ def check_templates(draft: Draft, pipeline: Pipeline) -> None:
         known = [] if doubtful else list(_examples(pipeline, step))
         if step.files is not None:
             _check_globs(draft, step, step.files, known[:1])
-        if not isinstance(step.work, Command):
-            continue
-        for position, word in enumerate(step.work.argv):
-            at = (*place, "run", position)
+        for key, position, word in _written(step):
+            at = (*place, key, position)
             if draft.document.root is None or draft.document.root.find(at) is None:
                 at = at[:-1]
             if at not in draft.unset:
@@ -143,6 +141,14 @@ def _check_globs(draft: Draft, step: Step, files: Files, known: list[dict[str, S
 
 
 _OF_CELLS = {"cell", "partition", "date"}
+
+
+def _written(step: Step) -> Iterator[tuple[str, int, str]]:
+    """Its templates: key, position, text."""
+    for key, work in (("run", step.work), ("verify", step.verify)):
+        if isinstance(work, Command):
+            yield from ((key, position, word) for position, word in enumerate(work.argv))
+    yield from (("outputs", position, name) for position, name in enumerate(step.outputs))
 
 
 def _examples(pipeline: Pipeline, step: Step) -> Iterator[dict[str, Scalar]]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
 
 from openbell.config.callables import check_callable
 from openbell.config.document import Path as Place
 from openbell.config.draft import Draft
 from openbell.config.shapes import StepShape
 from openbell.config.worker import check_python
-from openbell.core.model import Call, Command, Script, Work
+from openbell.core.model import Call, Command, Marker, Script, Work
 
 _FORMS = ("run", "script", "call")
 
@@ -35,3 +37,20 @@ def work(
         check_callable(draft, call, (*place, "call"), sure=here and ours and "PYTHONPATH" not in env)
         return call
     return Command(shape.run or ())
+
+
+def proof(draft: Draft, shape: StepShape, place: Place, *, sure: bool) -> dict[str, Any]:
+    """What shows that an attempt is done, and what has to hold then. `sure`: as for callables."""
+    if isinstance(shape.verify, Call):
+        check_callable(draft, shape.verify, (*place, "verify"), sure=sure)
+    marker = shape.done_when
+    return {
+        "outputs": tuple(shape.outputs or ()),
+        "verify": shape.verify,
+        "done_when": Marker(marker.output, _LINGER if marker.linger is None else marker.linger)
+        if marker
+        else None,
+    }
+
+
+_LINGER = timedelta(seconds=10)

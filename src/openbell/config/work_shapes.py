@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 from pydantic import Field
 
-from openbell.config.kinds import Kind, Shape, shown, wrong
+from openbell.config.kinds import Duration, Kind, Shape, Text, shown, words, wrong
+from openbell.core.model import Call, Command
 
 
 def _target(value: Any) -> str:
@@ -19,16 +21,44 @@ def _target(value: Any) -> str:
     return value.strip()
 
 
+def _check(value: Any) -> Command | Call:
+    """A command, or `module:function`."""
+    if isinstance(value, str) and re.fullmatch(_TARGET, value):
+        return Call(_target(value))
+    return Command(words(value))
+
+
 _NAME = r"[^\W\d]\w*"
+_TARGET = rf"\s*{_NAME}(\.{_NAME})*:{_NAME}\s*"
 Target = Annotated[
     str,
     Kind(
         _target,
-        {"type": "string", "pattern": rf"^\s*{_NAME}(\.{_NAME})*:{_NAME}\s*$"},
+        {"type": "string", "pattern": f"^{_TARGET}$"},
         "module:function",
         "`module:function`",
     ),
 ]
+
+
+Check = Annotated[
+    Any,
+    Kind(
+        _check,
+        {"anyOf": [{"type": "string", "pattern": r"\S"}, {"type": "array", "items": {}, "minItems": 1}]},
+        "x",
+        "command, or `module:function`",
+    ),
+]
+
+
+class DoneWhenShape(Shape):
+    """By what an attempt shows that it is done, although it lingers."""
+
+    output: Text = Field(description="Text in its output, such as `[SUCCESS]`.")
+    linger: Duration | None = Field(
+        None, description="So long it may take to end by itself; then it is ended. Default 10s."
+    )
 
 
 class WorkShape(Shape):
@@ -38,4 +68,16 @@ class WorkShape(Shape):
         None,
         description="A Python callable, `module:function`, found in the folder of this file first. "
         "It is given the context, and returns the result: a JSON value.",
+    )
+    outputs: list[Text] | None = Field(
+        None,
+        description="Files that a success has to leave: there, readable, not empty. Templates are filled in.",
+    )
+    verify: Check | None = Field(
+        None,
+        description="What has to pass before a success is one: a command, or `module:function`, which must "
+        "not raise nor return False.",
+    )
+    done_when: DoneWhenShape | None = Field(
+        None, description="When an attempt counts as done although it does not end."
     )

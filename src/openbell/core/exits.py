@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from openbell.core.states import StopReason
 
@@ -32,3 +33,18 @@ class Exit:
     """Processes that it left behind and that were killed."""
     log_bytes: int = 0
     log_dropped: int = 0
+    check: str = ""
+    """What did not hold although it had ended well: `outputs` or `verify`; empty for nothing."""
+    verified: bool = False
+    """Its check has passed."""
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    """The files that it declares, with the SHA-256 of their contents."""
+    ended_after_marker: bool = False
+    """It lingered after it had said that it was done, and was ended. Its inputs count as taken only if it was
+    `verified`."""
+
+    @property
+    def well(self) -> bool:
+        """Whether this is a success."""
+        done = self.code == 0 or self.ended_after_marker
+        return done and self.started and self.stopped is None and not self.check

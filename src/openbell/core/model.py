@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, time, timedelta
 from enum import IntEnum, StrEnum
 from hashlib import blake2b
+from itertools import chain
 from typing import Literal, NamedTuple
 
 from openbell.core.fallbacks import HOLDS_UP
@@ -23,6 +24,11 @@ from openbell.core.matrix import SINGLE, Matrix, Scalar
 from openbell.core.provenance import UNKNOWN, Provenance
 from openbell.core.states import FailureKind
 from openbell.core.triggers import Trigger
+from openbell.core.work import Call as Call
+from openbell.core.work import Command as Command
+from openbell.core.work import Marker as Marker
+from openbell.core.work import Script as Script
+from openbell.core.work import Work as Work
 
 
 class TaskKey(NamedTuple):
@@ -54,38 +60,6 @@ class AttemptKey(NamedTuple):
 
 EXECUTORS = ("process", "ray", "deephaven")
 """Names of the places where attempts can run."""
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """A program with its arguments. Templates such as `{date}` are filled in for each task."""
-
-    argv: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Script:
-    """A worker script (absolute path), run by the pipeline's Python."""
-
-    path: str
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A Python callable, `module:function`: it is given the context, and what it returns is the result."""
-
-    target: str
-
-    @property
-    def module(self) -> str:
-        return self.target.partition(":")[0]
-
-    @property
-    def function(self) -> str:
-        return self.target.partition(":")[2]
-
-
-Work = Command | Script | Call
 
 
 class NeedMode(StrEnum):
@@ -255,6 +229,17 @@ class Step:
     """What becomes of it when an axis that is made from results has no value."""
     query_name: str = ""
     """Template of the name that remote queries and QUERY_NAME bear; empty: the attempt's id."""
+    outputs: tuple[str, ...] = ()
+    """Templates of files that an attempt has to leave, or it has failed."""
+    verify: Command | Call | None = None
+    """What has to pass before a success is one."""
+    done_when: Marker | None = None
+
+    @property
+    def templates(self) -> tuple[str, ...]:
+        """Every text of it that may hold fields, those about its inputs aside."""
+        words = (work.argv for work in (self.work, self.verify) if isinstance(work, Command))
+        return (*chain.from_iterable(words), *self.outputs, self.query_name)
 
     def freed(self) -> Step:
         """The step without its conditions: it starts when there is room. Who adds one, lifts it here."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 
 from openbell.core.matrix import Scalar, label
-from openbell.core.model import AttemptKey, Command, Pipeline, Run, Step, TaskKey, run_name
+from openbell.core.model import AttemptKey, Pipeline, Run, Step, TaskKey, run_name
 
 _FIELD = re.compile(r"\{\{|\}\}|\{(?P<name>[A-Za-z_][\w.+-]*)(?::(?P<format>[^{}]*))?\}|[{}]")
 
@@ -78,7 +78,7 @@ def fields(template: str) -> Iterator[str]:
 def sessions_in(step: Step) -> set[str]:
     """The sessions that the templates of a step name: `session`, `session-1`, `session+2`."""
     axes = {axis.name for axis in step.matrix.axes}
-    words = (*step.work.argv, step.query_name) if isinstance(step.work, Command) else (step.query_name,)
+    words = step.templates
     if step.files is not None:
         words = (*words, *step.files.templates)
     names = (match["name"] for word in words for match in _FIELD.finditer(word))

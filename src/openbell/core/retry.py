@@ -70,7 +70,9 @@ def failure(fact: Exited | Refused | Lost) -> FailureKind | None:
             return FailureKind.START
         case Exited(exit=Exit(stopped=StopReason.TIMEOUT)):
             return FailureKind.TIMEOUT
-        case Exited(exit=Exit(stopped=None, code=0)):
+        case Exited(exit=end) if end.well:
             return None
+        case Exited(exit=Exit(stopped=None, check=check)) if check:
+            return FailureKind(check)
         case _:
             return FailureKind.EXIT

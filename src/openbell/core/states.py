@@ -90,6 +90,10 @@ class FailureKind(StrEnum):
     """It ran longer than it may."""
     LOST = "lost"
     """Its supervisor died and took the outcome along."""
+    OUTPUTS = "outputs"
+    """It ended well, and a file that it had to leave is not there, not readable or empty."""
+    VERIFY = "verify"
+    """It ended well, and the check of what it has done did not pass."""
 
 
 class StopReason(StrEnum):

@@ -51,6 +51,7 @@ def brief(record: RunRecord, key: AttemptKey, passed_on: Mapping[str, str]) -> B
         env={**passed_on, **_env(run, step, key), "OPENBELL_NEEDS": _sources(record, key.step)},
         cwd=run.pipeline.folder,
         python=run.pipeline.python,
+        **_proof(run, step, key.cell),
     )
 
 
@@ -69,6 +70,21 @@ def _argv(run: Run, step: Step, cell: int) -> tuple[str, ...]:
             return (path,)
         case Call(target=target):
             return (target,)
+
+
+def _proof(run: Run, step: Step, cell: int) -> dict[str, tuple[str, ...]]:
+    """What has to hold when it has ended well."""
+    if not step.outputs and step.verify is None:
+        return {}
+    known = values(run.id, run.pipeline, step, cell)
+    match step.verify:
+        case Command(argv=argv):
+            verify = tuple(render(word, known) for word in argv)
+        case Call(target=target):
+            verify = (target,)
+        case None:
+            verify = ()
+    return {"outputs": tuple(render(name, known) for name in step.outputs), "verify": verify}
 
 
 def _env(run: Run, step: Step, key: AttemptKey) -> dict[str, str]:

@@ -32,6 +32,10 @@ class Brief:
     env: Mapping[str, str]
     cwd: str
     python: str | None = None
+    outputs: tuple[str, ...] = ()
+    """Files that have to be there when it has ended well; relative to `cwd`."""
+    verify: tuple[str, ...] = ()
+    """The check that has to pass then: a program with its arguments, or a callable alone; empty for none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,21 +6,23 @@ import importlib
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from openbell.worker.context import Context, context
-from openbell.worker.reports import LONGEST, result
+from openbell.worker.reports import LONGEST
+
+T = TypeVar("T")
 
 
-def main(target: str) -> None:
-    """Be the process of one call, in the folder of its pipeline."""
+def check(target: str) -> None:
+    """Be the process of a check. It passes unless it raises, leaves with a status, or returns False."""
     search_here()
-    code, found = attempt(target)
-    if found:
-        result(**found)
-    sys.exit(code)
+    code, returned = guarded(lambda: find(target)(context()))
+    if returned is False:
+        print(f"{target} returned False", file=sys.stderr)  # noqa: T201
+    sys.exit(code or int(returned is False))
 
 
 def search_here() -> None:
@@ -30,25 +32,26 @@ def search_here() -> None:
     sys.path.insert(0, os.getcwd())  # noqa: PTH109
 
 
-def attempt(target: str, environ: Mapping[str, str] | None = None) -> tuple[int, dict[str, Any]]:
-    """Call it: the exit status that a script would have, and the result. What goes wrong is printed."""
+def guarded(do: Callable[[], T]) -> tuple[int, T | None]:
+    """The exit status that a script would have, and what it gives. What goes wrong is printed."""
     try:
-        return 0, call(target, context(environ))
+        return 0, do()
     except SystemExit as leaving:
         if leaving.code is None or isinstance(leaving.code, int):
-            return (leaving.code or 0) & 0xFF, {}
+            return (leaving.code or 0) & 0xFF, None
         print(leaving.code, file=sys.stderr)  # noqa: T201
     except BaseException:
         kind, error, trace = sys.exc_info()
         while trace is not None and _ours(trace):
             trace = trace.tb_next
         sys.excepthook(kind, error.with_traceback(trace), trace)  # type: ignore[arg-type, union-attr]
-    return 1, {}
+    return 1, None
 
 
 def _ours(trace: TracebackType) -> bool:
-    """Whether a frame says nothing to the user: it is of this file, and others follow."""
-    return trace.tb_next is not None and trace.tb_frame.f_code.co_filename == __file__
+    """Whether a frame says nothing to the user: it is of this room, and others follow."""
+    room = os.path.dirname(__file__)  # noqa: PTH120
+    return trace.tb_next is not None and os.path.dirname(trace.tb_frame.f_code.co_filename) == room  # noqa: PTH120
 
 
 def call(target: str, ctx: Context) -> dict[str, Any]:

@@ -18,7 +18,8 @@ import sys
 import threading
 from typing import Any
 
-from openbell.worker.call import attempt, search_here
+from openbell.worker.call import call, guarded, search_here
+from openbell.worker.context import context
 
 _FAR = 500  # descriptors from here on: out of the way of what calls open
 
@@ -64,10 +65,10 @@ class _Worker:
         """One call: how it came out, and what it took."""
         _begin_peak()
         before = _seconds()
-        code, found = attempt(target, environ)
+        code, found = guarded(lambda: call(target, context(environ)))
         code = _flushed() or code
         self._note_modules()
-        said = {"code": code, "result": found, "leave": self._goes_on(), "cpu": _seconds() - before}
+        said = {"code": code, "result": found or {}, "leave": self._goes_on(), "cpu": _seconds() - before}
         return said | {"peak_rss": _peak()}
 
     def _say(self, what: dict[str, Any]) -> None:

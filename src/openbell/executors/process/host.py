@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 
 from openbell.executors.process import kernel
 from openbell.executors.process.hand import Hand, bury
+from openbell.executors.process.proof import prove
 from openbell.executors.process.slate import Slate
 from openbell.executors.process.watch import Watch, ring, wake_pipe
 
@@ -169,8 +170,10 @@ class _Host:
         self.began = {"child": self.hand.pid, "at": watch.wall}
         self.slate.claim({**claim, "label": self.spec["label"], **self.began})
         outcome = self._call(watch)
-        if watch.reason:  # whatever it has made of that: nothing of the attempt goes on behind its record
+        if watch.reason or watch.lingered:  # it has been asked to end, whatever it has made of that
             self._dismiss()
+        spared = self.hand.pid if self.hand is not None else 0
+        prove(watch, outcome, self.spec["worker"]["env"] | spec["env"], lambda: bury(spared), self._engine)
         return outcome | {"began": watch.wall, "child": self.began["child"]}
 
     def _worn(self, spec: dict[str, Any]) -> bool:
@@ -204,14 +207,15 @@ class _Host:
 
     def _others(self, hand: Hand) -> dict[int, Callable[[], bool]]:
         """Who else may have something to say while a call is under way."""
-        found: dict[int, Callable[[], bool]] = {}
-        if self.link is not None:
-            found[self.link.fileno()] = self._hear
+        found = self._engine()
         if not hand.mute and hand.said is None:
             found[hand.line.fileno()] = hand.hear
         elif hand.mute and hand.said is None and self.watch is not None and self.watch.kill_at is None:
             self.watch.kill_at = time.monotonic() + _MUTE
         return found
+
+    def _engine(self) -> dict[int, Callable[[], bool]]:
+        return {self.link.fileno(): self._hear} if self.link is not None else {}
 
     def _anew(self, watch: Watch) -> dict[str, Any]:
         """Modules have changed since the worker has imported them: another one carries it out."""
@@ -235,6 +239,7 @@ class _Host:
             "code": said["code"],
             "signal": "",
             "stopped": watch.reason or None,
+            "ended_after_marker": watch.lingered and not watch.reason,
             "elapsed": ended - watch.began,
             "peak_rss": said["peak_rss"],
             "cpu": said["cpu"],
@@ -252,7 +257,7 @@ class _Host:
         hand.close()
         if said is not None and "result" in said:
             return outcome | {name: said[name] for name in ("result", "peak_rss", "cpu")}
-        if outcome["code"] == 0:
+        if outcome["code"] == 0 and not outcome["ended_after_marker"]:
             told = "its process ended (exit code 0) before the call had returned"
             return outcome | {"code": None, "error": told}
         return outcome

@@ -34,7 +34,8 @@ def ended(
 def exited(key: AttemptKey, step: Step, files: AttemptFiles, record: dict[str, Any]) -> Exited:
     """The end of an attempt as a fact."""
     stopped = StopReason(record["stopped"]) if record.get("stopped") else None
-    well = record["code"] == 0 and stopped is None
+    ended = bool(record.get("ended_after_marker"))
+    well = (record["code"] == 0 or ended) and stopped is None and not record.get("check")
     said = complaint("" if well else files.tail())
     end = Exit(
         code=record["code"],
@@ -49,6 +50,10 @@ def exited(key: AttemptKey, step: Step, files: AttemptFiles, record: dict[str, A
         stragglers=record.get("stragglers", 0),
         log_bytes=record["log_bytes"],
         log_dropped=record["log_dropped"],
+        check=record.get("check", ""),
+        verified=bool(record.get("verified")),
+        outputs=dict(record.get("outputs", {})),
+        ended_after_marker=ended,
     )
     at = datetime.fromtimestamp(record["at"], UTC)
     result = read_result(files.events) | dict(record.get("result") or {})
@@ -61,6 +66,8 @@ def _reason(record: dict[str, Any], step: Step, stopped: StopReason | None, said
     match record:
         case {"started": False, "error": error}:
             return f"it could not be started: {error}"
+        case {"check": "outputs", "error": str(error)}:
+            return error
         case {"error": str(error)} if stopped is None:
             return _with(error, said.line)
         case _ if stopped is StopReason.TIMEOUT:

@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 
 from openbell.executors.process import kernel
 from openbell.executors.process.child import launch
+from openbell.executors.process.proof import prove
 from openbell.executors.process.watch import Watch, ring, signal_one, wake_pipe
 
 _RECORD = 4096  # bytes kept free for the exit record, so that it can be written on a full disk
@@ -91,7 +92,9 @@ class _Shim:
         ended = time.monotonic()
         stragglers = _bury()
         self.watch.drain_all()
-        self._finish(self.watch.outcome(status, usage, ended) | {"stragglers": stragglers})
+        outcome = self.watch.outcome(status, usage, ended) | {"stragglers": stragglers}
+        prove(self.watch, outcome, self.spec["env"], _bury)
+        self._finish(outcome)
 
     def _announce(self) -> bool:
         return ring(self.spec["bell"], "attempt " + self.spec["id"])

@@ -6,12 +6,18 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from openbell.core.model import Command
+from openbell.core.model import Call, Command
 from openbell.core.render import AUTOMATIC
 from openbell.executors.process.files import AttemptFiles, mark_of
 from openbell.executors.protocol import Brief
 
 _SOURCE = str(Path(__file__).parents[3])
+_CHECKER = (
+    f"import sys; sys.path.insert(0, {_SOURCE!r}); from openbell.worker.call import check; "
+    "del sys.path[0]; check(sys.argv[1])"
+)
+"""The program that calls a check."""
+
 _SERVER = (
     f"import sys; sys.path.insert(0, {_SOURCE!r}); from openbell.worker.serve import main; "
     "del sys.path[0]; main(int(sys.argv[1]))"
@@ -34,7 +40,6 @@ def specify(brief: Brief, files: AttemptFiles, folder: Path, *, log_cap: int, po
         **_common(brief, files, log_cap, power),
         "argv": argv,
         "env": {"PYTHONUNBUFFERED": "1", **brief.env, **_places(brief, files, folder)},
-        "cwd": brief.cwd,
         "bell": "engine.sock",
         "script": in_place,
     }
@@ -60,10 +65,14 @@ def specify_call(
 
 
 def _common(brief: Brief, files: AttemptFiles, log_cap: int, power: bool) -> dict[str, Any]:
-    step = brief.step
+    step, marker = brief.step, brief.step.done_when
     return {
         "id": str(brief.key),
         "dir": str(files.folder),
+        "cwd": brief.cwd,
+        "outputs": brief.outputs,
+        "verify": _verify(brief) if brief.verify else None,
+        "marker": {"output": marker.output, "linger": marker.linger.total_seconds()} if marker else None,
         "timeout": step.timeout.total_seconds() if step.timeout else None,
         "grace": step.grace.total_seconds(),
         "memory": step.demand.memory if step.demand.memory_cap else 0,
@@ -71,6 +80,13 @@ def _common(brief: Brief, files: AttemptFiles, log_cap: int, power: bool) -> dic
         "power": power,
         "mark": mark_of(files.folder),
     }
+
+
+def _verify(brief: Brief) -> dict[str, Any]:
+    argv = list(brief.verify)
+    if isinstance(brief.step.verify, Call):
+        argv = [brief.python or sys.executable, "-c", _CHECKER, *argv]
+    return {"argv": argv, "told": " ".join(brief.verify)}
 
 
 def _places(brief: Brief, files: AttemptFiles, folder: Path) -> dict[str, str]:

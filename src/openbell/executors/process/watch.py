@@ -40,8 +40,19 @@ class Watch:
         self.killed = False
         self.settled = False
         self.look_at = 0.0
+        self.marker = _Marker(spec["marker"]["output"]) if spec["marker"] else None
+        self.linger_at: float | None = None
+        self.lingered = False
         self.began, self.wall = time.monotonic(), time.time()
         self.announce_at: float | None = self.began + _QUIET
+
+    def renew(self, output: int) -> None:
+        """Another child comes: what has brought about the end of the last one is no matter any more."""
+        self.output = output
+        self.marker = None
+        self.linger_at = None
+        self.kill_at = None
+        self.killed = False
 
     def until_end(
         self, child: int, others: Mapping[int, Callable[[], bool]] | None = None
@@ -97,6 +108,8 @@ class Watch:
             due.append(self.announce_at)
         if self.kill_at is not None and not self.killed:
             due.append(self.kill_at)
+        if self.linger_at is not None:
+            due.append(self.linger_at)
         if self.spec["timeout"] is not None and not self.reason:
             due.append(self.began + self.spec["timeout"])
         if self.spec["memory"] and not self.killed:
@@ -118,8 +131,12 @@ class Watch:
     def _check_limits(self) -> None:
         now = time.monotonic()
         timeout, cap = self.spec["timeout"], self.spec["memory"]
-        if timeout is not None and not self.reason and now >= self.began + timeout:
+        if timeout is not None and not (self.reason or self.lingered) and now >= self.began + timeout:
             self.stop("timeout", self.spec["grace"])
+        if self.linger_at is not None and now >= self.linger_at:
+            self.linger_at = None
+            self.lingered = True
+            self.stop("", self.spec["grace"])
         if cap and not self.killed and now >= self.look_at:
             self.look_at = now + _MEMORY_TICK
             if _too_large(cap):
@@ -144,7 +161,7 @@ class Watch:
         return os.path.join(self.spec["dir"], "stop")
 
     def stop(self, reason: str, grace: float) -> None:
-        """Ask the child to end; after `grace` seconds, insist."""
+        """Ask the child to end; after `grace` seconds, insist. No reason: it has done what it was for."""
         self.reason = self.reason or reason
         kill_at = time.monotonic() + grace
         self.kill_at = kill_at if self.kill_at is None else min(self.kill_at, kill_at)
@@ -180,7 +197,11 @@ class Watch:
             "code": code,
             "signal": name,
             "stopped": self.reason or None,
-            "oom": name == "SIGKILL" and not self.reason and kernel.oom_kills() > self.ooms,
+            "ended_after_marker": self.lingered and not self.reason,
+            "oom": name == "SIGKILL"
+            and not self.reason
+            and not self.lingered
+            and kernel.oom_kills() > self.ooms,
             "elapsed": ended - self.began,
             "peak_rss": usage.ru_maxrss * 1024,
             "cpu": usage.ru_utime + usage.ru_stime,
@@ -203,6 +224,9 @@ class Watch:
             if not data:
                 return False
             self.log.write(data)
+            if self.marker is not None and self.marker.is_in(data):
+                self.marker = None
+                self.linger_at = time.monotonic() + self.spec["marker"]["linger"]
             taken += len(data)
         return True
 
@@ -213,6 +237,20 @@ class Watch:
             received = self.log.received
             if not self.drain():
                 return
+
+
+class _Marker:
+    """A text in a stream of bytes, wherever the pieces are cut."""
+
+    def __init__(self, text: str) -> None:
+        self.wanted = text.encode()
+        self.before = b""
+
+    def is_in(self, data: bytes) -> bool:
+        """Whether it is in what has come so far."""
+        joined = self.before + data
+        self.before = joined[-(len(self.wanted) - 1) :] if len(self.wanted) > 1 else b""
+        return self.wanted in joined
 
 
 def _too_large(cap: int) -> bool:
