@@ -21,8 +21,8 @@ from openbell.api.definitions import Pipeline as Definition
 from openbell.api.running import load_definition
 from openbell.cli.setting import Setting
 from openbell.clock import SystemClock
-from openbell.config.catalog import files
 from openbell.config.document import Document, read
+from openbell.config.project import pipeline_files
 from openbell.core.decide import decide
 from openbell.core.events import Event, Exit, Exited, OpenRun, Start, Started
 from openbell.core.evolve import evolve
@@ -314,7 +314,7 @@ def _job(step: Step, market_id: str, document: Document) -> JobMetadata:
 def _of_market(setting: Setting, market_id: str) -> Path | None:
     """The pipeline of the project that lives in this market. Raises `UsageError` when there are several."""
     found = []
-    for path in files(setting.project):
+    for path in pipeline_files(setting.project):
         root = read(path).root
         home = root.find(("market",)) if root is not None else None
         if home is not None and isinstance(home.value, str) and _same(home.value, market_id):

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from openbell.core.freshness import Required
 from openbell.core.inputs import Absent, Consume, Files, Signal
 from openbell.core.matrix import Axis
 from openbell.core.model import Need
@@ -167,3 +168,34 @@ def test_what_is_taken_in_makes_another_plan(folder: Folder) -> None:
 
 def test_a_key_that_is_wrong_is_told_once(folder: Folder) -> None:
     expect_step(folder, "run: x\nfiles: {glob: x/*, ▸setle: 5s}", "OB101")
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("requires: 5", "OB103"),
+        ("requires: []", "OB103"),
+        ("requires: {x: soon}", "OB106"),
+        ("requires: {x: 5}", "OB106"),
+        ("requires: [a b]", "OB118"),
+        ("requires: [prices]", "OB151"),
+        ("requires: {prices: 2 sessions}, provides: [prices]", "OB128"),
+    ],
+)
+def test_what_is_wrong_with_data_sets(folder: Folder, text: str, code: str) -> None:
+    found = folder.findings(f"name: n\nsteps: {{a: {{run: x, {text}}}}}\n")
+    assert [one.code for one in found] == [code]
+
+
+def test_data_sets(folder: Folder) -> None:
+    text = (
+        "name: n\nmarket: XNYS\nsteps:\n  a: {run: x, provides: [p, q]}\n"
+        "  b: {run: x, requires: {p: 90m, q: 2 sessions}}\n  c: {run: x, requires: [p]}\n"
+    )
+    pipeline = folder.load(text).pipeline
+    assert pipeline.step("b").requires == (
+        Required("p", age=timedelta(minutes=90), providers=("n/a",)),
+        Required("q", sessions=2, providers=("n/a",)),
+    )
+    assert pipeline.step("c").requires[0].age == timedelta(hours=24)
+    assert {"session", "session-2"} <= pipeline.sessions.keys()

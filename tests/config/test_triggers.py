@@ -9,9 +9,9 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from openbell.config.catalog import Catalog, catalog, files
+from openbell.config.catalog import Catalog, catalog
 from openbell.config.findings import Finding
-from openbell.config.project import Project
+from openbell.config.project import Project, pipeline_files
 from openbell.config.schema import json_schema
 from openbell.core.model import Overlap
 from openbell.core.triggers import (
@@ -386,9 +386,9 @@ def test_files_of_a_project(tmp_path: Path) -> None:
         (tmp_path / name).write_text(f"name: {name[0]}\n{STEPS}")
     (tmp_path / "data.yaml").write_text("x: 1\n")
     (tmp_path / "torn.yaml").write_text("x: [1\n")
-    assert [path.name for path in files(Project(tmp_path))] == ["a.yml", "b.yaml", "torn.yaml"]
+    assert [path.name for path in pipeline_files(Project(tmp_path))] == ["a.yml", "b.yaml", "torn.yaml"]
     (tmp_path / "pipelines").mkdir()
-    assert files(Project(tmp_path)) == []
+    assert pipeline_files(Project(tmp_path)) == []
 
 
 def test_variables_that_are_not_set_stop_what_starts_and_nothing_else(pipelines: Pipelines) -> None:

@@ -10,9 +10,9 @@ import click
 
 from openbell.cli.findings import show
 from openbell.cli.setting import Setting
-from openbell.config.catalog import files
 from openbell.config.document import read
 from openbell.config.load import Loaded, Overrides, load
+from openbell.config.project import pipeline_files
 from openbell.core.model import Pipeline
 from openbell.core.selection import dropped_needs
 from openbell.errors import ExecutorUnavailable, NotFound, UsageError
@@ -81,7 +81,7 @@ def wanted_pipeline(
 
 
 def _only_one(setting: Setting) -> str:
-    found = files(setting.project)
+    found = pipeline_files(setting.project)
     if len(found) != 1:
         named = ", ".join(path.stem for path in found)
         hint = f"pipelines here: {named}" if found else "`openbell init` writes a small working project"
@@ -91,7 +91,7 @@ def _only_one(setting: Setting) -> str:
 
 def _with_step(setting: Setting, name: str) -> list[Path]:
     """The pipelines that have a step of this name."""
-    roots = {path: read(path).root for path in files(setting.project)}
+    roots = {path: read(path).root for path in pipeline_files(setting.project)}
     return [path for path, root in roots.items() if root is not None and root.find(("steps", name))]
 
 

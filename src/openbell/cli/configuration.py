@@ -52,7 +52,8 @@ def validate(files: tuple[str, ...], on: str | None, output: str) -> int:
 
 def _validate_all(folder: Path, on: str | None) -> Iterator[dict[str, Any]]:
     """Check every file of a project by itself, then what its pipelines say about each other."""
-    from openbell.config.catalog import catalog, files
+    from openbell.config.catalog import catalog
+    from openbell.config.project import pipeline_files
 
     try:
         setting = Setting.of(folder)
@@ -62,7 +63,7 @@ def _validate_all(folder: Path, on: str | None) -> Iterator[dict[str, Any]]:
     project = setting.project
     if (project.folder / FILE).is_file():
         yield _validate(str(project.folder / FILE), on)
-    paths = files(project)
+    paths = pipeline_files(project)
     if not paths:
         message = f"there is no pipeline in {project.folder}"
         click.echo(f"error: {message}\n  help: `openbell init` makes a first one", err=True)

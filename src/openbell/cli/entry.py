@@ -44,6 +44,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "cancel": ("openbell.cli.requests:cancel", "Cancel a run, a step, or one task."),
     "pause": ("openbell.cli.requests:pause", "Start nothing more of a run; what runs ends by itself."),
     "resume": ("openbell.cli.requests:resume", "Go on with a paused run, and follow it."),
+    "data": ("openbell.cli.data:data", "The data sets of the project: list them, check that they are fresh."),
     "markets": ("openbell.cli.markets:markets", "What time it is in each market, and what comes next."),
     "market": ("openbell.cli.markets:market_group", "Why a market is in the state that it is in."),
     "calendars": ("openbell.cli.calendars:calendars", "The calendars: list, show, export; refresh, verify."),

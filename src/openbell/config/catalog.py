@@ -8,10 +8,9 @@ from pathlib import Path
 
 from openbell.config.definition import Definition
 from openbell.config.document import Path as Place
-from openbell.config.document import read
 from openbell.config.findings import Finding, in_order, nearest, reject
 from openbell.config.load import Overrides, define
-from openbell.config.project import FILE, FOLDER, Project
+from openbell.config.project import Project, pipeline_files
 from openbell.core.model import Pipeline
 from openbell.core.triggers import AfterTrigger
 from openbell.errors import ConfigError
@@ -36,19 +35,6 @@ class Catalog:
                 self.definitions[name] = definition
 
 
-def files(project: Project) -> list[Path]:
-    """The pipeline files of a project: those in `pipelines/`; without that folder, those beside it.
-
-    There, a file is a pipeline if it has steps, and may be one if it cannot be read at all.
-    """
-    folder = project.folder / FOLDER
-    if folder.is_dir():
-        return sorted(path for path in folder.glob("*.y*ml") if path.is_file())
-    found = (path for path in project.folder.glob("*.y*ml") if path.name != FILE and path.is_file())
-    roots = ((path, read(path).root) for path in found)
-    return sorted(path for path, root in roots if root is None or "steps" in root.entries)
-
-
 def catalog(
     project: Project,
     environ: Mapping[str, str],
@@ -64,7 +50,7 @@ def catalog(
     """
     found = Catalog()
     there = [path for path in known if path.is_file()]
-    for path in dict.fromkeys([*there, *files(project)]):
+    for path in dict.fromkeys([*there, *pipeline_files(project)]):
         try:
             definition = define(path, project, environ, Overrides(on), starting=starting)
             name = definition.pipeline.name

@@ -106,6 +106,10 @@ CODES: dict[str, Code] = {
         "A step with `when` and a command with `{session}` live in the sessions of the pipeline's `market`. "
         "`--date` names one; without it, it is that of now.",
     ),
+    "OB151": Code(
+        "data set",
+        "A step requires a data set that no step of the project provides: it would wait for ever.",
+    ),
     "OB150": Code(
         "file of values",
         "An axis takes its values from a file (`from_file`). This one cannot be read, or lacks the column.",

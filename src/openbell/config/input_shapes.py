@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import re
+from datetime import timedelta
+from typing import Annotated, Any, get_args
 
 from pydantic import ConfigDict, Discriminator, Field, Tag
+from pydantic_core import PydanticCustomError
 
-from openbell.config.kinds import Duration, Kind, PositiveDuration, Shape, Text, choice, shown, wrong
+from openbell.config.kinds import (
+    NAME,
+    Duration,
+    Kind,
+    Name,
+    PositiveDuration,
+    Shape,
+    Text,
+    choice,
+    shown,
+    wrong,
+)
 
 _WORDS = ("wait", "skip", "fail")
 
@@ -90,9 +104,63 @@ Files = Annotated[
 ]
 
 
-class TakingShape(InputShape):
-    """The keys of a step about its files."""
+def _datasets(value: Any) -> dict[str, timedelta | int]:
+    """`[a, b]`: a day old at most; `{a: 12h, b: 1 session}`."""
+    if isinstance(value, str):
+        value = [value]
+    if not isinstance(value, list | dict) or not value:
+        raise wrong("OB103", f"must be names of data sets, or `{{market_data: 24h}}`, not {shown(value)}")
+    found: dict[str, timedelta | int] = {}
+    for position, name in enumerate(value):
+        at = (position,) if isinstance(value, list) else (name,)
+        if not isinstance(name, str) or not NAME.fullmatch(name):
+            raise wrong("OB118", f"cannot name a data set {shown(name)}", at=at)
+        found[name] = timedelta(days=1) if isinstance(value, list) else _fresh(value[name], at)
+    return found
 
+
+def _fresh(value: Any, at: tuple[str | int, ...]) -> timedelta | int:
+    sessions = _SESSIONS.fullmatch(value.strip()) if isinstance(value, str) else None
+    if sessions is not None:
+        return int(sessions[1])
+    try:
+        return _AGE.check(value)  # type: ignore[no-any-return]
+    except PydanticCustomError:
+        told = f"must be an age such as 24h, or `1 session`, not {shown(value)}"
+        raise wrong("OB106", told, at=at) from None
+
+
+_SESSIONS = re.compile(r"([0-9]{1,3})\s+sessions?")
+_AGE: Kind = get_args(PositiveDuration)[1]
+_DATASET = {"type": "string", "pattern": f"^{NAME.pattern}$"}
+Requires = Annotated[
+    dict[str, timedelta | int],
+    Kind(
+        _datasets,
+        {
+            "anyOf": [
+                _DATASET,
+                {"type": "array", "items": _DATASET, "minItems": 1},
+                {"type": "object", "additionalProperties": {"type": "string"}, "minProperties": 1},
+            ]
+        },
+        {},
+        "data sets with their ages",
+    ),
+]
+
+
+class TakingShape(InputShape):
+    """The keys of a step about what it takes in and what it provides."""
+
+    requires: Requires = Field(
+        default_factory=dict,
+        description="Data sets that have to be fresh: `[market_data]` (a day), `{market_data: 12h}`, "
+        "`{market_data: 1 session}`.",
+    )
+    provides: list[Name] = Field(
+        default_factory=list, description="Data sets that are fresh when every task of it has succeeded."
+    )
     files: Files | None = Field(
         None,
         description="Files that it waits for: a pattern, a list of them, or `{glob: ..., timeout: 60m}`. "

@@ -22,7 +22,7 @@ _LARGEST = 10**15  # bytes
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*((?:[KMGT]i?)?)B", re.IGNORECASE)
 _CLOCK = re.compile(r"[0-9]{2}:[0-9]{2}(?::[0-9]{2})?")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
 def wrong(code: str, text: str, help_: str = "", at: tuple[str | int, ...] = ()) -> PydanticCustomError:
@@ -169,7 +169,7 @@ _FLAGS = {"true": "true", "yes": "true", "on": "true", "false": "false", "no": "
 def _name(value: Any) -> str:
     if not isinstance(value, str):
         return _text(value)
-    if not _NAME.fullmatch(value):
+    if not NAME.fullmatch(value):
         raise wrong(
             "OB118", f"cannot be {bare(value)}", "letters, digits, `.`, `_`, `-`; at most 100 of them"
         )
@@ -283,7 +283,7 @@ Text = Annotated[str, Kind(_text, {"type": "string", "pattern": r"\S"}, called="
 """Text that is not empty."""
 MaybeEmpty = Annotated[str, Kind(_maybe_empty, {"type": "string"}, called="text")]
 Flag = Annotated[bool, Kind(_flag, {"type": "boolean"}, sample=False)]
-Name = Annotated[str, Kind(_name, {"type": "string", "pattern": f"^{_NAME.pattern}$"}, called="name")]
+Name = Annotated[str, Kind(_name, {"type": "string", "pattern": f"^{NAME.pattern}$"}, called="name")]
 Duration = Annotated[timedelta, Kind(_duration, _DURATION_SCHEMA, "1s", "duration")]
 PositiveDuration = Annotated[timedelta, Kind(_positive_duration, _DURATION_SCHEMA, "1s", "duration")]
 Size = Annotated[

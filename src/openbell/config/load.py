@@ -227,6 +227,7 @@ def shape_of(dialect: Dialect) -> tuple[type[Shape], Keeps]:
 def _compile(
     draft: Draft, dialect: Dialect, project: Project, environ: Mapping[str, str], overrides: Overrides
 ) -> Pipeline | None:
+    from openbell.config.datasets import with_providers
     from openbell.config.dialects.pq import PqShape, compile_pq
     from openbell.config.dialects.replay import ReplayFileShape, compile_replay
     from openbell.config.native import compile_pipeline
@@ -243,7 +244,8 @@ def _compile(
         draft.fault("OB125", f"there is no mode `{overrides.mode}`: a sweep file has no modes", ())
     match fitting.shape:
         case PipelineShape() as native:
-            return compile_pipeline(draft, native, project.defaults, overrides.on, overrides.mode)
+            made = compile_pipeline(draft, native, project.defaults, overrides.on, overrides.mode)
+            return with_providers(draft, made, project)
         case PqShape() as pq:
             return compile_pq(draft, pq, environ, overrides.on or "deephaven")
         case ReplayFileShape() as replay:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from openbell.config.axes import compile_matrix, made_of
+from openbell.config.datasets import compile_requires
 from openbell.config.document import Path as Place
 from openbell.config.draft import Draft
 from openbell.config.expand import beside
@@ -110,6 +111,8 @@ def _step(
         needs=(*(Need(step, mode) for step, mode in shape.needs.items()), *made_of(shape)),
         matrix=compile_matrix(draft, shape, pipeline.market, place),
         files=compile_files(draft, shape, place),
+        requires=compile_requires(draft, shape, pipeline.market, place),
+        provides=tuple(shape.provides),
         empty=Absent.FAIL if shape.absent == "fail" else Absent.SKIP,
         sequential=shape.sequential or "",
         retry=_retry(_first(layers, "retry")),

@@ -74,6 +74,19 @@ class Project:
         raise NotFound(f"{wanted} {what}", hint=hint)
 
 
+def pipeline_files(project: Project) -> list[Path]:
+    """The pipeline files of a project: those in `pipelines/`; without that folder, those beside it.
+
+    There, a file is a pipeline if it has steps, and may be one if it cannot be read at all.
+    """
+    folder = project.folder / FOLDER
+    if folder.is_dir():
+        return sorted(path for path in folder.glob("*.y*ml") if path.is_file())
+    found = (path for path in project.folder.glob("*.y*ml") if path.name != FILE and path.is_file())
+    roots = ((path, read(path).root) for path in found)
+    return sorted(path for path, root in roots if root is None or "steps" in root.entries)
+
+
 def locate(start: Path) -> Path:
     """The project's folder: the nearest one upwards with an `openbell.yaml`, else the start itself."""
     start = start.resolve()

@@ -44,6 +44,7 @@ from openbell.core.events import (
     Watch,
 )
 from openbell.core.following import label_of, remember
+from openbell.core.freshness import Dataset, newer
 from openbell.core.holds import put, put_all, settle_behind, settle_run
 from openbell.core.inputs import Arrived, Bind, Clear, Cleared, Fail, FilesSeen
 from openbell.core.intake import bind, clear, consume, is_awaited, look_again, rebound, see
@@ -256,6 +257,17 @@ def _end(state: State, event: Exited | Refused | Lost) -> None:
             if group.step.name in record.listed:
                 group.results[cell] = event.result
             consume(state, event)
+            _provide(state, record, group, event)
+
+
+def _provide(state: State, record: RunRecord, group: Group, event: Exited) -> None:
+    """The data sets of a step are fresh when all of it has succeeded."""
+    if group.step.provides and group.count(TaskState.SUCCEEDED) == group.size:
+        session = record.run.pipeline.sessions.get("session", "")
+        for name in group.step.provides:
+            found = Dataset(name, event.at, record.id, group.step.name, session)
+            if newer(state.datasets.get(name), found):
+                state.datasets[name] = found
 
 
 def _move(state: State, event: Skip | Fail | Cancel | Reopen) -> None:
@@ -264,6 +276,7 @@ def _move(state: State, event: Skip | Fail | Cancel | Reopen) -> None:
     group = record.groups[event.step]
     if isinstance(event, Reopen):
         look_again(record)
+        group.refused = ""
         if group.intake is not None:
             group.intake.since = None
     match event:
@@ -273,6 +286,7 @@ def _move(state: State, event: Skip | Fail | Cancel | Reopen) -> None:
             for cell in range(first, first + event.count):
                 put(record, group, cell, _next(group, TaskKey(event.run, event.step, cell), Verb.SKIP))
         case Fail():
+            group.refused = event.reason
             failing = [cell for cell in range(group.size) if group.state(cell) is TaskState.WAITING]
             put_all(record, group, (TaskState.WAITING,), TaskState.FAILED)
             group.kinds |= dict.fromkeys(failing, FailureKind.START)

@@ -39,6 +39,11 @@ class FailureGroup:
 def failure_groups(record: RunRecord, attempts: Iterable[Outcome]) -> list[FailureGroup]:
     """The failed tasks of a run in groups, the largest first. `attempts`: the last of each task."""
     groups: dict[str, FailureGroup] = {}
+    for name, its in record.groups.items():
+        if its.refused and its.count(TaskState.FAILED):
+            cells = (cell for cell in range(its.size) if its.state(cell) is TaskState.FAILED)
+            tasks = [TaskKey(record.id, name, cell) for cell in cells if not its.spent(cell)]
+            groups[f"{name} was refused"] = FailureGroup(its.refused, "", tasks)
     for attempt in attempts:
         key = attempt.key
         if record.groups[key.step].state(key.cell) is TaskState.FAILED:

@@ -12,6 +12,7 @@ from datetime import datetime
 from functools import partial
 
 from openbell.core.binding import deadline, missing
+from openbell.core.freshness import oldest_session, stale
 from openbell.core.intake import batch, left, rival, taken
 from openbell.core.model import Late, Opening
 from openbell.core.needs import Fate, called, stands_by, unmet, waits
@@ -103,6 +104,16 @@ def market(scope: Scope) -> Blocker | None:
     return Blocker("market", f"its time in the session {session} has not come", coming)
 
 
+def fresh(scope: Scope) -> Blocker | None:
+    """The data sets that the step requires are fresh."""
+    sessions = scope.record.run.pipeline.sessions
+    for required in scope.group.step.requires:
+        known = scope.state.datasets.get(required.dataset)
+        if reason := stale(required, known, sessions.get(oldest_session(required)), scope.now):
+            return Blocker("fresh", reason)
+    return None
+
+
 def files(scope: Scope) -> Blocker | None:
     """A file that has settled, and that nobody has consumed or bound, is there for it to take."""
     group, wanted = scope.group, scope.group.step.files
@@ -161,6 +172,7 @@ GATES: tuple[Callable[[Scope], Blocker | None], ...] = (
     stand_in,
     window,
     market,
+    fresh,
     files,
 )
 """In the order in which they are asked and shown. `slots` comes last: it is asked per task."""

@@ -63,6 +63,7 @@ class Group:
         "kinds",
         "links",
         "live",
+        "refused",
         "results",
         "stand_in",
         "stands_in_for",
@@ -72,6 +73,8 @@ class Group:
 
     def __init__(self, step: Step, rest: TaskState = TaskState.WAITING) -> None:
         self.intake = Intake() if step.files else None
+        self.refused = ""
+        """Why its tasks have failed without a try."""
         self.results: dict[int, Mapping[str, Any]] = {}
         """What successful cells have reported, where an axis of another step is made from it."""
         self.stand_in: Group | None = None

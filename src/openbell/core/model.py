@@ -19,6 +19,7 @@ from openbell.core.fallbacks import HOLDS_UP
 from openbell.core.fallbacks import LAST_SUCCESS as LAST_SUCCESS
 from openbell.core.fallbacks import OnFailure as OnFailure
 from openbell.core.fallbacks import Past as Past
+from openbell.core.freshness import Required
 from openbell.core.inputs import Absent, Files
 from openbell.core.matrix import SINGLE, Matrix, Scalar
 from openbell.core.provenance import UNKNOWN, Provenance
@@ -225,6 +226,10 @@ class Step:
     """What still runs then is stopped, and what still waits is cancelled."""
     files: Files | None = None
     """What it takes in; None: nothing that anybody watches for."""
+    requires: tuple[Required, ...] = ()
+    """Data sets that have to be fresh."""
+    provides: tuple[str, ...] = ()
+    """Data sets that are fresh when every task of it has succeeded."""
     empty: Absent = Absent.SKIP
     """What becomes of it when an axis that is made from results has no value."""
     query_name: str = ""
@@ -244,7 +249,15 @@ class Step:
     def freed(self) -> Step:
         """The step without its conditions: it starts when there is room. Who adds one, lifts it here."""
         return replace(
-            self, needs=(), sequential="", window=None, openings=(), late=Late.RUN, absent="", stop_at=None
+            self,
+            needs=(),
+            sequential="",
+            window=None,
+            openings=(),
+            late=Late.RUN,
+            absent="",
+            stop_at=None,
+            requires=(),
         )
 
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import date
 
+from openbell.core.freshness import oldest_session
 from openbell.core.matrix import Scalar, label
 from openbell.core.model import AttemptKey, Pipeline, Run, Step, TaskKey, run_name
 
@@ -82,7 +83,8 @@ def sessions_in(step: Step) -> set[str]:
     if step.files is not None:
         words = (*words, *step.files.templates)
     names = (match["name"] for word in words for match in _FIELD.finditer(word))
-    return {name for name in names if name and name not in axes and _SESSION.fullmatch(name)}
+    found = {name for name in names if name and name not in axes and _SESSION.fullmatch(name)}
+    return found | {oldest_session(one) for one in step.requires if one.sessions is not None}
 
 
 def _formatted(value: Scalar, form: str | None) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from openbell.core.durations import Durations
 from openbell.core.events import Fire
+from openbell.core.freshness import Dataset
 from openbell.core.graph import sources, topological
 from openbell.core.group import DELAYED as DELAYED
 from openbell.core.group import HELD as HELD
@@ -173,6 +174,8 @@ class State:
     """Pending requests: id -> (request, the run it means)."""
     chores: dict[tuple[str, str, str], Chore] = field(default_factory=dict)
     """Consumed files that are not put away yet, by run, step and path."""
+    datasets: dict[str, Dataset] = field(default_factory=dict)
+    """The last success of each data set."""
     space_low: bool = False
     epoch: int = 0
     schedules: Mapping[str, Schedule] | None = None

@@ -182,6 +182,8 @@ def replays(store: Store, limits: Limits) -> None:
         if kept is None or snapshot(kept) != snapshot(record):
             raise Broken(f"the journal of {run_id} does not fold to its rows")
     loaded = store.load(limits)
+    if loaded.datasets != folded.datasets:
+        raise Broken("the journal does not fold to the data sets")
     if set(loaded.requests) != set(folded.requests):
         raise Broken("the journal does not fold to the pending requests")
 

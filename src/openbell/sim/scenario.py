@@ -107,6 +107,8 @@ def _step(rng: Random, name: str, before: list[str]) -> Step:
         step = replace(step, openings=(Opening(start, end),), late=rng.choice(list(Late)))
     if rng.random() < 0.07:
         step = replace(step, stop_at=START + timedelta(seconds=rng.choice((20, 60, 150))))
+    if rng.random() < 0.15:
+        step = replace(step, provides=(f"d{rng.randint(0, 1)}",))
     return _taking(rng, step) if rng.random() < 0.2 else step
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -45,6 +46,14 @@ def arrived_rows(event: Fire) -> list[Row]:
         {**about, "path": file.path, "key": file.key, "size": file.size, "mtime_ns": file.mtime_ns}
         for file in event.files
     ]
+
+
+def dataset_rows(event: Exited, state: State) -> list[Row]:
+    """The data sets that this success has made fresh."""
+    record = state.runs.get(event.task.run)
+    provided = record.groups[event.task.step].step.provides if record else ()
+    found = (state.datasets.get(name) for name in provided)
+    return [asdict(one) for one in found if one is not None and one.run == event.task.run]
 
 
 def cleared_row(event: Cleared) -> Row:

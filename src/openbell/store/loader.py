@@ -36,6 +36,7 @@ def build(
     record.outcome = state if state.final else None
     for row in groups:
         group = record.groups[row["step"]]
+        group.refused = row["refused"]
         if group.intake is not None:
             group.intake.since = row["since"]
         if row["rest"] == TaskState.FAILED:  # cells without a row: nothing of them was ever tried
@@ -113,6 +114,7 @@ def _group(group: Group) -> dict[str, Any]:
         "codes": bytes(group.codes),
         "doomed": sorted(group.doomed),
         "intake": intake,
+        "refused": group.refused,
         "results": {cell: dict(result) for cell, result in group.results.items()},
         "fallback": group.fallback,
         "tries": group.tries.tolist(),

@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Any
 
 from openbell.core.events import Answer, Event
+from openbell.core.freshness import Dataset
 from openbell.core.inputs import InputFile
 from openbell.core.model import AttemptKey, Run, TaskKey
 from openbell.core.requests import Request
@@ -41,6 +42,7 @@ class MemoryStore:
         self._fires: dict[str, str] = {}
         self._misses: dict[tuple[str, str, str], Row] = {}
         self._consumed: dict[tuple[str, ...], Row] = {}
+        self._datasets: dict[str, Row] = {}
 
     def close(self) -> None:
         """Nothing to release."""
@@ -69,6 +71,7 @@ class MemoryStore:
                 state.requests[row["id"]] = (decode_request(row["request"]), row["run"])
         state.positions = dict(self._cursors)
         state.fired = {run: decode_fire(fire) for run, fire in self._fires.items()}
+        state.datasets = {one.name: one for one in self.datasets()}
         for row in self._consumed.values():
             if row["consume"] != "keep" and row["done_at"] is None:
                 state.chores[row["run"], row["step"], row["path"]] = chore(Namespace(row))
@@ -180,6 +183,9 @@ class MemoryStore:
         newest = sorted(of_step, key=lambda row: row["at"], reverse=True)[:limit]
         return [InputFile(row["path"], row["size"], row["mtime_ns"], row["key"]) for row in newest]
 
+    def datasets(self) -> list[Dataset]:
+        return [Dataset(**self._datasets[name]) for name in sorted(self._datasets)]
+
     def last(self) -> int:
         return self._journal[-1][0] if self._journal else 0
 
@@ -238,7 +244,8 @@ class MemoryStore:
         for row in changes.misses:
             self._misses.setdefault((row["pipeline"], row["trigger"], row["first"]), row)
         for place, row in changes.waits.items():
-            self._groups[place]["since"] = row["since"]
+            self._groups[place] |= {"since": row["since"], "refused": row["refused"]}
+        self._datasets |= changes.datasets
         for row in changes.consumed:
             self._consumed.setdefault(tuple(row[name] for name in CONSUMED_KEY), dict(row))
         for row in changes.cleared:

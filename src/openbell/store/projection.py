@@ -50,7 +50,7 @@ from openbell.core.retry import failure
 from openbell.core.state import State
 from openbell.core.states import FailureKind, TaskState
 from openbell.store.codec import encode_pipeline, encode_request, encode_value
-from openbell.store.inputs import arrived_rows, cleared_row, consumed_rows
+from openbell.store.inputs import arrived_rows, cleared_row, consumed_rows, dataset_rows
 
 Row = dict[str, Any]
 
@@ -99,6 +99,7 @@ class Changes:
     waits: dict[tuple[str, str], Row] = field(default_factory=dict)
     consumed: list[Row] = field(default_factory=list)
     cleared: list[Row] = field(default_factory=list)
+    datasets: dict[str, Row] = field(default_factory=dict)
 
 
 def project(events: Sequence[Event], state: State) -> Changes:
@@ -116,6 +117,7 @@ def _touch(changes: Changes, event: Event, state: State) -> None:
             _task(changes, event.task, state, event.at)
             if isinstance(event, Exited):
                 changes.consumed += consumed_rows(event, state)
+                changes.datasets |= {row["name"]: row for row in dataset_rows(event, state)}
         case Reported():
             _attempt(changes, event)
         case Skip() | Fail() | Cancel() | Reopen():
@@ -161,7 +163,7 @@ def _move(changes: Changes, event: Skip | Fail | Cancel | Reopen, state: State) 
             changes.sweeps.append(Sweep(event.run, event.step, event.states, TaskState.WAITING, event.at))
         case Cancel(cell=int(cell)) | Reopen(cell=int(cell)):
             _task(changes, TaskKey(event.run, event.step, cell), state, event.at)
-    if isinstance(event, Cancel | Reopen):
+    if isinstance(event, Cancel | Fail | Reopen):
         _run(changes, event.run, state, event.at)
         _wait(changes, event.run, event.step, state)
     if isinstance(event, Reopen):
@@ -213,7 +215,8 @@ def _open(changes: Changes, event: OpenRun, state: State) -> None:
         }
     )
     for step in pipeline:
-        changes.groups.append({"run": run.id, "step": step.name, "rest": 0, "since": None, "fallback": ""})
+        blank = {"rest": 0, "since": None, "refused": "", "fallback": ""}
+        changes.groups.append({"run": run.id, "step": step.name, **blank})
     _run(changes, run.id, state, event.at)
 
 
@@ -230,11 +233,13 @@ def _input(changes: Changes, event: Bind | FilesSeen | Cleared, state: State) ->
 
 
 def _wait(changes: Changes, run: str, step: str, state: State) -> None:
-    """Since when a step waits for its files."""
+    """Since when a step waits for its files, and why it has failed without a try."""
     record = state.runs.get(run)
-    intake = record.groups[step].intake if record else None
-    if intake is not None:
-        changes.waits[run, step] = {"key_run": run, "key_step": step, "since": intake.since}
+    group = record.groups[step] if record else None
+    if group is not None:
+        since = group.intake.since if group.intake else None
+        row = {"key_run": run, "key_step": step, "since": since, "refused": group.refused}
+        changes.waits[run, step] = row
 
 
 def _run(changes: Changes, run_id: str, state: State, at: datetime) -> None:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from openbell.core.events import Answer, Event
+from openbell.core.freshness import Dataset
 from openbell.core.inputs import InputFile
 from openbell.core.model import Run
 from openbell.core.requests import Request
@@ -115,6 +116,10 @@ class Store(Protocol):
 
     def consumed_files(self, pipeline: str, step: str, limit: int = 20_000) -> list[InputFile]:
         """The files that a step has consumed, the newest first."""
+        ...
+
+    def datasets(self) -> list[Dataset]:
+        """The last success of each data set, by name."""
         ...
 
     def last(self) -> int:

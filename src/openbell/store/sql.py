@@ -16,6 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from openbell.core.events import Answer, Event
+from openbell.core.freshness import Dataset
 from openbell.core.inputs import InputFile
 from openbell.core.intake import unbound
 from openbell.core.model import Run, TaskKey
@@ -114,6 +115,7 @@ class SqlStore:
             state.positions[row.pipeline, row.trigger] = row.position
         for row in self._read(sa.select(tables.fires)):
             state.fired[row.run] = decode_fire(row.fire)
+        state.datasets = {one.name: one for one in self.datasets()}
         for row in self._read(NOT_PUT_AWAY):
             state.chores[row.run, row.step, row.path] = chore(row)
         state.epoch = self.epoch()
@@ -253,6 +255,10 @@ class SqlStore:
         chosen = sa.select(seq).where(*entries_of(run_id, name)).order_by(seq.desc())
         rows = self._read(chosen.offset(count).limit(1))
         return rows[0].seq if rows else 0
+
+    def datasets(self) -> list[Dataset]:
+        chosen = sa.select(tables.datasets).order_by(tables.datasets.c.name)
+        return [Dataset(row.name, row.at, row.run, row.step, row.session) for row in self._read(chosen)]
 
     def last(self) -> int:
         with self._snapshot() as connection:

@@ -92,7 +92,7 @@ _UPDATE_RUN = (
 _UPDATE_GROUP = (
     sa.update(tables.groups)
     .where(tables.groups.c.run == sa.bindparam("key_run"), tables.groups.c.step == sa.bindparam("key_step"))
-    .values(since=sa.bindparam("since"))
+    .values(since=sa.bindparam("since"), refused=sa.bindparam("refused"))
 )
 _CONSUME = insert(tables.consumed).on_conflict_do_nothing()
 _CLEARED = (
@@ -105,6 +105,7 @@ _CLEARED = (
     )
     .values(done_at=sa.bindparam("done_at"), note=sa.bindparam("note"))
 )
+_UPSERT_DATASET = _upsert(tables.datasets, "name")
 RESULTS = (
     sa.select(tables.attempts.c.step, tables.attempts.c.cell, tables.attempts.c.result)
     .where(tables.attempts.c.run == _by_run, tables.attempts.c.ended_at.is_not(None))
@@ -165,6 +166,7 @@ def apply(connection: sa.Connection, changes: Changes) -> None:
         (_UPDATE_GROUP, list(changes.waits.values())),
         (_CONSUME, changes.consumed),
         (_CLEARED, changes.cleared),
+        (_UPSERT_DATASET, list(changes.datasets.values())),
     )
     for statement, batch in written:
         if batch:

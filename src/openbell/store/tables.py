@@ -92,6 +92,7 @@ groups = sa.Table(
     sa.Column("rest", sa.Integer, nullable=False),
     sa.Column("since", Instant),
     sa.Column("fallback", sa.Text, nullable=False, server_default=""),
+    sa.Column("refused", sa.Text, nullable=False, server_default=""),
 )
 
 tasks = sa.Table(
@@ -135,6 +136,16 @@ attempts = sa.Table(
     sa.Column("result", sa.Text),
     sa.Index("live_attempts", "run", sqlite_where=sa.text("ended_at IS NULL")),
     sqlite_with_rowid=False,
+)
+
+datasets = sa.Table(
+    "datasets",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("run", sa.Text, nullable=False),
+    sa.Column("step", sa.Text, nullable=False),
+    sa.Column("session", sa.Text, nullable=False),
 )
 
 consumed = sa.Table(
