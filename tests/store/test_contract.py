@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from openbell.core.alerts import Alerts, Deadline, Escalation, Notice, Severity, Topic
 from openbell.core.events import (
     Answer,
+    Bounced,
+    Delivered,
     Exit,
     Exited,
     Force,
@@ -48,6 +51,7 @@ from openbell.core.model import (
     Window,
 )
 from openbell.core.requests import (
+    AckAlert,
     CancelTasks,
     HaltRun,
     Only,
@@ -502,3 +506,90 @@ def test_a_run_tells_its_mode_and_who_has_forced_it(store: Store) -> None:
     ledger.write()
     [info] = store.runs()
     assert info.forced is None
+
+
+ALERTING = Alerts(
+    failure=Notice(("desk", "log"), Severity.HIGH, Escalation(("boss",), timedelta(minutes=30))),
+    success=Notice(("log",), Severity.LOW),
+)
+
+
+def alerted(store: Store) -> Ledger:
+    """A run of which much has been told: it failed, and was late."""
+    deadline = Deadline(Notice(("desk",)), at=later(5))
+    world = World(step("a", 2, alerts=ALERTING), alerts=ALERTING, deadline=deadline)
+    ledger = Ledger(store, world)
+    world.act()
+    world.end(1, at=later(1), only=[world.live()[0][0]], error="boom")
+    world.act(later(1))
+    world.act(later(6))
+    ledger.write()
+    return ledger
+
+
+def test_alerts_and_deadlines_come_back(store: Store) -> None:
+    ledger = alerted(store)
+    world = ledger.world
+    record, kept = store.run(RUN), ledger.kept()
+    assert record is not None
+    assert snapshot(record) == snapshot(world.record)
+    assert record.alerts == {("a", Topic.FAILURE): 1, ("", Topic.OVERDUE): 2}
+    assert record.overdue == later(5)
+    assert (kept.alerts, kept.next_alert) == (world.state.alerts, 3)
+    info = store.info(RUN)
+    assert info is not None
+    assert info.overdue == later(5)
+    [overdue, failure] = store.alerts(open_only=True)
+    assert (failure.step, failure.severity, failure.text) == (
+        "a",
+        Severity.HIGH,
+        "a: 1 starting, 1 failed: boom",
+    )
+    assert (overdue.topic, overdue.escalate_at) == (Topic.OVERDUE, None)
+    assert [info.letter.id for info in store.letters()] == ["1.0.desk", "1.0.log", "2.0.desk"]
+
+
+def test_what_becomes_of_an_alert(store: Store) -> None:
+    ledger = alerted(store)
+    world = ledger.world
+    world.apply(Requested(later(7), "r", AckAlert(RUN, 1, "ann", "on it"), RUN))
+    world.act(later(7))
+    ledger.write()
+    assert [one.number for one in store.alerts(open_only=True)] == [2]
+    assert ledger.kept().alerts == {}
+    world.end(0, at=later(8))
+    world.act(later(8))  # the run ends, and is not late any more
+    ledger.write()
+    first, late, ended = sorted(store.alerts(RUN), key=lambda one: one.number)
+    assert (first.acknowledged_by, first.note, first.acknowledged_at) == ("ann", "on it", later(7))
+    assert (late.resolved_at, ended.text) == (later(8), "partial: 1 succeeded, 1 failed: boom")
+    world.act(later(8) + timedelta(minutes=30))
+    ledger.write()
+    assert store.alerts(RUN)[0].escalated_at == later(8) + timedelta(minutes=30)
+    assert [one.letter.channel for one in store.letters(3)] == ["desk", "log", "boss"]
+    world.apply(Requested(later(9), "s", RetryTasks(RUN), RUN))
+    world.act(later(9))
+    ledger.write()
+    record = store.run(RUN)
+    assert record is not None
+    assert record.alerts == world.record.alerts == {}
+    assert {one.resolved_at for one in store.alerts(RUN)} == {later(8), later(9)}
+
+
+def test_the_books_of_the_outbox(store: Store) -> None:
+    ledger = alerted(store)
+    ledger.world.apply(
+        Bounced(later(7), RUN, "1.0.desk", "desk", 1, "exit code 1"),
+        Delivered(later(8), RUN, "1.0.log", "log", 1),
+        Bounced(later(9), RUN, "2.0.desk", "desk", 9, "no such channel", final=True),
+    )
+    ledger.write()
+    assert [info.letter.id for info in store.letters(waiting=True)] == ["1.0.desk"]
+    desk, log, late = store.letters()
+    assert (desk.letter.tries, desk.error, desk.waits) == (1, "exit code 1", True)
+    assert (log.delivered_at, log.letter.tries) == (later(8), 1)
+    assert (late.given_up_at, late.error) == (later(9), "no such channel")
+    ledger.world.apply(Delivered(later(20), RUN, "1.0.desk", "desk", 2))
+    ledger.write()
+    assert store.letters(waiting=True) == []
+    assert store.letters(1)[0].error == ""

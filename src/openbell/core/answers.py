@@ -5,11 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from openbell.core.events import Action, Amend, Answer, Cancel, Force, OpenRun, Pause, Reopen, Resume, Stop
+from openbell.core.events import (
+    Acknowledge,
+    Action,
+    Amend,
+    Answer,
+    Cancel,
+    Force,
+    OpenRun,
+    Pause,
+    Reopen,
+    Resume,
+    Stop,
+)
 from openbell.core.gates import expired, missed
 from openbell.core.intake import rebound
 from openbell.core.model import NeedMode, Run, TaskKey
 from openbell.core.requests import (
+    AckAlert,
     CancelTasks,
     HaltRun,
     Only,
@@ -52,6 +65,9 @@ def answer(state: State, request_id: str, request: Request, run: str, now: datet
         case ResumeRun():
             actions = [Resume(now, run)] if record.paused else []
             done = "resumed" if actions else "it is not paused"
+        case AckAlert():
+            actions = list(_see_to(record, request, now))
+            done = "acknowledged" if actions else f"no alert {request.alert} of it stands"
         case HaltRun(reason=reason):
             actions = list(_halt(record, reason, now))
             done = "halted"
@@ -185,6 +201,11 @@ def cancellation(
         elif request.cell is not None and group.state(request.cell) is TaskState.WAITING:
             yield Cancel(now, record.id, group.step.name, reason, request.cell)
         yield from _stops(record, group, StopReason.CANCEL, now, request.cell)
+
+
+def _see_to(record: RunRecord, request: AckAlert, now: datetime) -> Iterator[Action]:
+    if request.alert in record.alerts.values():
+        yield Acknowledge(now, record.id, request.alert, request.actor, request.reason)
 
 
 def _halt(record: RunRecord, reason: str, now: datetime) -> Iterator[Action]:

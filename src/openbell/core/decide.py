@@ -10,7 +10,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain, groupby
+from itertools import count as counting
 
+from openbell.core.alarms import alarms, ending, escalations, overdue_at
 from openbell.core.answers import answer, cancellation
 from openbell.core.binding import binding, given_up, taken_away, turns
 from openbell.core.events import Action, Cancel, CloseRun, FallBack, Skip, Stall, Start, Stop
@@ -55,6 +57,8 @@ def decide(state: State, now: datetime, naps: Naps | None = None) -> Decision:
         for chore in state.chores.values()
         if not chore.ordered
     )
+    numbers = counting(state.next_alert)
+    actions.extend(escalations(state, now))
     naps = naps or Naps()
     awake = [record for record in _open(state) if naps.until(record, now) is None]
     waiting: list[tuple[RunRecord, Group]] = []
@@ -69,8 +73,11 @@ def decide(state: State, now: datetime, naps: Naps | None = None) -> Decision:
                     waiting.append((record, group))
             elif group.earlier and (source := recourse(record, group)):
                 actions.append(FallBack(now, record.id, group.step.name, source))
+        actions.extend(alarms(record, numbers, now))
         if record.complete and not waits_for_chores(state, record.id):
-            actions.append(CloseRun(now, record.id, outcome(record)))
+            result = outcome(record)
+            actions.append(CloseRun(now, record.id, result))
+            actions.extend(ending(record, result, numbers, now))
         actions.extend(_stall(record, now))
     actions.extend(_starts(state, now, waiting))
     if not actions:
@@ -254,13 +261,16 @@ def _wake_at(state: State, now: datetime, naps: Naps) -> datetime | None:
             of_runs.append(nap)
         else:
             of_runs.extend(_moments(state, record, now))
-    return min((moment for moment in chain(of_runs, moments(state)) if moment > now), default=None)
+    later = (alert.at for alert in state.alerts.values())
+    return min((moment for moment in chain(of_runs, moments(state), later) if moment > now), default=None)
 
 
 def _moments(state: State, record: RunRecord, now: datetime) -> Iterator[datetime]:
     """Instants at which something about this run changes by itself."""
     if (stall := stall_at(record)) and not record.stalled:
         yield stall
+    if (due_by := overdue_at(record)) is not None:
+        yield due_by
     for group in record.groups.values():
         if group.closed:
             continue

@@ -11,6 +11,11 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
+from openbell.core.alerts import Acknowledge as Acknowledge
+from openbell.core.alerts import Bounced as Bounced
+from openbell.core.alerts import Delivered as Delivered
+from openbell.core.alerts import Notify as Notify
+from openbell.core.alerts import Overdue as Overdue
 from openbell.core.exits import Exit as Exit
 from openbell.core.fallbacks import FallBack as FallBack
 from openbell.core.fallbacks import Recalled as Recalled
@@ -244,6 +249,9 @@ Action = (
     | Clear
     | CloseRun
     | Answer
+    | Notify
+    | Overdue
+    | Acknowledge
     | Watch
     | Unwatch
     | Fire
@@ -381,6 +389,8 @@ Fact = (
     | Reached
     | Reported
     | SpaceChanged
+    | Delivered
+    | Bounced
     | FilesSeen
     | Arrived
     | Cleared

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from openbell.core import alarms
 from openbell.core.events import (
+    Acknowledge,
     Amend,
     Answer,
     AttemptFact,
+    Bounced,
     Cancel,
     CloseRun,
+    Delivered,
     Event,
     Exited,
     Fact,
@@ -23,7 +27,9 @@ from openbell.core.events import (
     Led,
     Lost,
     Miss,
+    Notify,
     OpenRun,
+    Overdue,
     Pause,
     Reached,
     Recalled,
@@ -80,6 +86,10 @@ def evolve(state: State, event: Event) -> None:
         case Answer():
             state.requests.pop(event.request, None)
             answered(state, event.request)
+        case Notify() | Overdue() | Acknowledge():
+            alarms.note(state, event)
+        case Delivered() | Bounced():
+            pass  # the store keeps the books of the outbox
         case Watch() | Unwatch() | Fire() | Miss() | Unplanned():
             note(state, event)
         case SpaceChanged():
@@ -172,6 +182,7 @@ def _run(state: State, event: OpenRun | Amend | Force | Pause | Resume | Stall |
                 raise InvalidTransition(f"run {event.run} cannot close: some of its tasks are not final")
             record.outcome = event.outcome
             record.paused = ""
+            alarms.closed(state, record)
             remember(state, record.run.pipeline.name, label_of(record.run), event.outcome)
 
 
@@ -249,6 +260,7 @@ def _end(state: State, event: Exited | Refused | Lost) -> None:
     put(record, group, cell, to, verdict.not_before)
     if to is TaskState.FAILED and verdict.kind is not None:
         group.kinds[cell] = verdict.kind
+        group.error = event.exit.error if isinstance(event, Exited) else event.reason
     record.last_end = event.at
     record.stalled = False
     if isinstance(event, Exited):
@@ -290,6 +302,7 @@ def _move(state: State, event: Skip | Fail | Cancel | Reopen) -> None:
             failing = [cell for cell in range(group.size) if group.state(cell) is TaskState.WAITING]
             put_all(record, group, (TaskState.WAITING,), TaskState.FAILED)
             group.kinds |= dict.fromkeys(failing, FailureKind.START)
+            group.error = event.reason
         case Cancel(cell=None):
             put_all(record, group, (TaskState.WAITING,), TaskState.CANCELLED)
         case Cancel(cell=int(cell)):
@@ -307,6 +320,8 @@ def _move(state: State, event: Skip | Fail | Cancel | Reopen) -> None:
             group.base[cell] = group.tries[cell]
             put(record, group, cell, to)
             record.forgiven = record.failed
+    if isinstance(event, Reopen):
+        alarms.reopened(state, record, event.step)
 
 
 def _at(state: State, task: TaskKey) -> tuple[RunRecord, Group]:

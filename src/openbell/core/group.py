@@ -57,6 +57,7 @@ class Group:
         "doomed",
         "due",
         "earlier",
+        "error",
         "fallback",
         "followers",
         "intake",
@@ -101,6 +102,8 @@ class Group:
         """Heap over `due`; entries that `due` no longer holds are stale and passed over."""
         self.live: dict[int, Live] = {}
         self.kinds: dict[int, FailureKind] = {}
+        self.error = ""
+        """What the last failure was, as far as this engine has seen it: for texts only."""
         self.links: list[Link] = []
         """How its cells wait for others."""
         self.followers: list[tuple[Link, Group]] = []

@@ -15,6 +15,7 @@ from hashlib import blake2b
 from itertools import chain
 from typing import Literal, NamedTuple
 
+from openbell.core.alerts import NOBODY, Alerts, Deadline
 from openbell.core.fallbacks import HOLDS_UP
 from openbell.core.fallbacks import LAST_SUCCESS as LAST_SUCCESS
 from openbell.core.fallbacks import OnFailure as OnFailure
@@ -232,6 +233,8 @@ class Step:
     """Data sets that are fresh when every task of it has succeeded."""
     empty: Absent = Absent.SKIP
     """What becomes of it when an axis that is made from results has no value."""
+    alerts: Alerts = NOBODY
+    """Who is told of its failure, and of its success."""
     query_name: str = ""
     """Template of the name that remote queries and QUERY_NAME bear; empty: the attempt's id."""
     outputs: tuple[str, ...] = ()
@@ -311,6 +314,10 @@ class Pipeline:
     """After the engine was down: so many of the last occasions are made up for, the others are missed."""
     overlap: Overlap | None = None
     """None: sessions wait for the one before them, slots of a clock are missed (docs/adr/0007)."""
+    alerts: Alerts = NOBODY
+    """Who is told how its runs end."""
+    deadline: Deadline | None = None
+    """By when its runs have to have ended."""
     choice: Choice = Choice()
 
     def step(self, name: str) -> Step:

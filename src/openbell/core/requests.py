@@ -89,4 +89,14 @@ class HaltRun:
     actor: str = ""
 
 
-Request = Submit | RetryTasks | CancelTasks | PauseRun | ResumeRun | HaltRun
+@dataclass(frozen=True, slots=True)
+class AckAlert:
+    """Somebody sees to this alert of a run: it does not escalate."""
+
+    run: str
+    alert: int
+    actor: str = ""
+    reason: str = ""
+
+
+Request = Submit | RetryTasks | CancelTasks | PauseRun | ResumeRun | HaltRun | AckAlert

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
+from openbell.core.alerts import Alert, Topic
 from openbell.core.durations import Durations
 from openbell.core.events import Fire
 from openbell.core.freshness import Dataset
@@ -31,12 +33,14 @@ class RunRecord:
     """One run: its definition, its groups in topological order, its brake."""
 
     __slots__ = (
+        "alerts",
         "durations",
         "forgiven",
         "groups",
         "last_end",
         "listed",
         "outcome",
+        "overdue",
         "past",
         "paused",
         "run",
@@ -62,6 +66,10 @@ class RunRecord:
         self.last_end = run.opened_at
         """When a task of it ended last; the run's start before that."""
         self.stalled = False
+        self.overdue: datetime | None = None
+        """The deadline that it has missed."""
+        self.alerts: dict[tuple[str, Topic], int] = {}
+        """What has been told of it, by step (empty: as a whole) and topic: the numbers of the alerts."""
         self.version = 0
         """Counts the events about this run that this engine has seen."""
         self.past: Past | None = None
@@ -188,6 +196,10 @@ class State:
     """Occasions that have come, by the run that is to be opened for each."""
     ended: dict[str, dict[str, RunState]] = field(default_factory=dict)
     """How the latest runs ended, by pipeline and label: for triggers that wait for them."""
+
+    alerts: dict[int, Alert] = field(default_factory=dict)
+    """Alerts that escalate unless somebody sees to them, of ended runs as well."""
+    next_alert: int = 1
 
     def rivals(self, name: str) -> list[str]:
         """Runs of a pipeline that are under way, or about to be opened."""

@@ -13,10 +13,13 @@ from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from openbell.core.events import (
+    Acknowledge,
     Amend,
     Answer,
+    Bounced,
     Cancel,
     CloseRun,
+    Delivered,
     Event,
     Exit,
     Exited,
@@ -26,7 +29,9 @@ from openbell.core.events import (
     Led,
     Lost,
     Miss,
+    Notify,
     OpenRun,
+    Overdue,
     Pause,
     Reached,
     Refused,
@@ -46,7 +51,16 @@ from openbell.core.inputs import Bind, Clear, Cleared, Fail, FilesSeen
 from openbell.core.intake import bound_run, inputs, near
 from openbell.core.model import Forced, Run, TaskKey
 from openbell.core.render import task_label, task_path
-from openbell.core.requests import CancelTasks, HaltRun, PauseRun, Request, ResumeRun, RetryTasks, Submit
+from openbell.core.requests import (
+    AckAlert,
+    CancelTasks,
+    HaltRun,
+    PauseRun,
+    Request,
+    ResumeRun,
+    RetryTasks,
+    Submit,
+)
 from openbell.core.retry import failure
 from openbell.core.states import RunState, TaskState
 
@@ -169,6 +183,8 @@ def _tell(event: Event, run: Run) -> Told | None:
         case FallBack(step=step, source=source):
             message = f"{step} has failed: its results of {source} stand for it"
             return Told(step, "log", message, {"source": source})
+        case Notify() | Overdue() | Acknowledge() | Delivered() | Bounced():
+            return _of_alert(event)
         case Requested(request=request):
             return _of_request(request, event.at, run)
         case Answer(accepted=False, message=message):
@@ -222,6 +238,27 @@ def _of_inputs(event: Bind | FilesSeen | Clear | Cleared, run: Run) -> Told | No
             return None
 
 
+def _of_alert(event: Notify | Overdue | Acknowledge | Delivered | Bounced) -> Told:
+    match event:
+        case Notify(alert=alert, level=level, channels=channels):
+            data = {"alert": alert, "topic": event.topic.value, "severity": event.severity.value}
+            word = "Escalated" if level else "Alert"
+            to = f" (to {', '.join(channels)})" if channels else ""
+            message = f"{word} {alert}, {event.severity.value}: {event.text}{to}"
+            return Told(event.step or WHOLE, "log", message, {**data, "channels": list(channels)})
+        case Overdue(deadline=deadline):
+            return Told(WHOLE, "log", "Overdue: it has not ended in time", {"deadline": deadline.isoformat()})
+        case Acknowledge(alert=alert, actor=actor, reason=reason):
+            message = f"Alert {alert} is seen to by {actor or 'a user'}" + (f": {reason}" if reason else "")
+            return Told(WHOLE, "log", message, {"alert": alert, "actor": actor, "reason": reason})
+        case Delivered(letter=letter, channel=channel, tries=tries):
+            return Told(WHOLE, "log", f"Told {channel}", {"letter": letter, "tries": tries})
+        case Bounced(letter=letter, channel=channel, tries=tries, error=error):
+            given_up = "; it is given up" if event.final else ""
+            data = {"letter": letter, "tries": tries, "error": error, "given_up": event.final}
+            return Told(WHOLE, "log", f"Could not tell {channel}: {error}{given_up}", data)
+
+
 def _of_step(event: Skip | Fail | Cancel | Reopen, run: Run) -> Told:
     cell = None if isinstance(event, Fail) else event.cell
     task = TaskKey(event.run, event.step, cell) if cell is not None else None
@@ -257,12 +294,14 @@ def _of_request(request: Request, at: datetime, run: Run) -> Told | None:
             message, actor = f"Pause asked by {_who(request)}: {request.reason}", request.actor
         case ResumeRun():
             message, actor = f"Resumption asked by {_who(request)}", request.actor
+        case AckAlert(alert=alert):
+            message, actor = f"Acknowledgement of alert {alert} by {_who(request)}", request.actor
         case HaltRun():
             message, actor = f"Halt asked by {_who(request)}: {request.reason}", request.actor
     return Told(WHOLE, "log", message, {"request": type(request).__name__, "actor": actor})
 
 
-def _who(request: RetryTasks | CancelTasks | PauseRun | ResumeRun | HaltRun) -> str:
+def _who(request: RetryTasks | CancelTasks | PauseRun | ResumeRun | HaltRun | AckAlert) -> str:
     return request.actor or "a user"
 
 

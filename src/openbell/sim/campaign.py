@@ -8,6 +8,7 @@ from random import Random
 
 from openbell.core.model import Forced
 from openbell.core.requests import (
+    AckAlert,
     CancelTasks,
     HaltRun,
     Only,
@@ -20,7 +21,7 @@ from openbell.core.requests import (
 from openbell.engine.engine import Engine
 from openbell.engine.points import set_hook
 from openbell.errors import StoreError
-from openbell.sim import consumption, laws
+from openbell.sim import alerting, consumption, laws
 from openbell.sim.faults import Crash, FlakyStore, crasher
 from openbell.sim.files import SimSensor
 from openbell.sim.scenario import MEMORY, START, Scenario, scenario
@@ -54,6 +55,7 @@ class Simulation:
         self.timeliness = laws.Timeliness(self.world)
         self.asked: list[str] = []
         self.whims = Random(-seed - 1)
+        self.clerk = Random(f"clerk {seed}")  # sees to alerts
         """Whether a run is forced: apart, so that all else in a world stays as it was."""
         self.crashes = 0
         backed = any(step.on_failure.last_success for step in self.world.scenario.pipeline)
@@ -87,6 +89,7 @@ class Simulation:
         laws.replays(self.store, self.engine.state.limits)
         laws.finished(self.store, self.world)
         laws.truthful(self.store, self.world)
+        alerting.told(self.store, self.engine.state.limits)
         consumption.once(self.store, self.sensor, self.engine.state.limits)
         return Trial(self.seed, turns, self.crashes, self.world.scenario.pipeline.size)
 
@@ -99,6 +102,7 @@ class Simulation:
             self._die()
             return
         self.timeliness.check(self.engine.state, seconds)
+        alerting.in_time(self.engine.state, seconds, world.clock.now())
         laws.unhindered(self.engine.state, world)
         wake = world.now + timedelta(seconds=seconds)
         following = world.next()
@@ -150,13 +154,16 @@ class Simulation:
             self._submit(new=rng.random() < 0.3, likely=0.3),
         ]
         self._ask(rng.choice(choices))
+        for alert in self.engine.state.alerts.values():
+            if self.clerk.random() < 0.3:
+                self._ask(AckAlert(alert.run, alert.number, "clerk"), f"{self.clerk.getrandbits(64):x}")
 
     def _submit(self, *, new: bool, likely: float) -> Submit:
         forced = Forced("sim", "a whim") if self.whims.random() < likely else None
         return Submit(self.world.scenario.pipeline, "digest", new=new, forced=forced)
 
-    def _ask(self, request: Request) -> None:
-        self.asked.append(f"{self.world.rng.getrandbits(64):x}")
+    def _ask(self, request: Request, request_id: str = "") -> None:
+        self.asked.append(request_id or f"{self.world.rng.getrandbits(64):x}")
         self.store.ask(self.asked[-1], request, self.world.clock.now())
         self.engine.inbox.ring()
 

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 
-from openbell.core import answers, decide, evolve, gates, holds, intake, needs, resources, retry
+from openbell.core import alarms, answers, decide, evolve, gates, holds, intake, needs, resources, retry
+from openbell.core.alerts import Acknowledge, Alert
 from openbell.core.events import Event, Lost, Skip, Stop
 from openbell.core.model import NeedMode, Step, TaskKey
 from openbell.core.resources import Usage
@@ -22,7 +23,7 @@ from openbell.errors import StoreError
 from openbell.executors.protocol import Orphan
 from openbell.sim.faults import FlakyStore
 from openbell.sim.world import SimExecutor
-from openbell.store import loader, memory, projection
+from openbell.store import loader, memory, post, projection
 from openbell.store.memory import MemoryStore
 from openbell.store.projection import Changes, project
 
@@ -246,6 +247,21 @@ def _all_or_nothing(need: Any, upstream: Group) -> needs.Fate:
         object.__setattr__(upstream.step, "partial", partial)
 
 
+def _seen_to(row: Any) -> Alert:
+    return replace(_original_escalating(row), at=row.escalate_at + timedelta(days=1))
+
+
+_original_escalating = post.escalating
+
+
+def _never_seen_to(state: State, event: Any) -> None:
+    if not isinstance(event, Acknowledge):
+        _original_note(state, event)
+
+
+_original_note = alarms.note
+
+
 MUTANTS: tuple[Mutant, ...] = (
     Mutant("needs are not waited for", gates, "GATES", _gates_but(gates.needs)),
     Mutant("`some` lets pass without a success", needs, "fate", _some_is_done),
@@ -298,5 +314,11 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("consumed files are taken again", Intakes, "sift", _seen_again),
     Mutant("two runs take one file", intake, "_siblings", lambda *_: iter(())),
     Mutant("a file that is to be put away is forgotten at a restart", memory.MemoryStore, "load", _no_chores),
+    Mutant("a failure after a reopening is told to nobody", alarms, "reopened", _nothing),
+    Mutant("what has been told is forgotten at a restart", memory, "standing", lambda _: {}),
+    Mutant("alerts that wait are forgotten at a restart", memory, "escalating", _seen_to),
+    Mutant("who sees to an alert is called all the same", alarms, "note", _never_seen_to),
+    Mutant("a deadline passes unseen", decide, "overdue_at", _nothing),
+    Mutant("a failure of a run is told to nobody", decide, "ending", lambda *_: ()),
     Mutant("an ended run is not closed", RunRecord, "complete", property(lambda _: False)),
 )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from random import Random
 
+from openbell.core.alerts import Alerts, Deadline, Escalation, Notice, Severity
 from openbell.core.inputs import Absent, Consume, Files
 from openbell.core.matrix import Axis, Matrix
 from openbell.core.model import (
@@ -79,9 +80,35 @@ def _pipeline(rng: Random) -> Pipeline:
     linked = _forgiving(apart, _linked(apart, steps))
     return Pipeline(
         name="sim",
-        steps=linked,
+        steps=tuple(replace(step, alerts=_alerts(apart)) for step in linked),
         concurrency=rng.choice((None, None, 1, 2, 3)),
         max_failures=rng.choice((None, None, None, 1, 2)),
+        alerts=_alerts(apart),
+        deadline=_deadline(apart),
+    )
+
+
+def _alerts(rng: Random) -> Alerts:
+    return Alerts(*(_notice(rng) if rng.random() < 0.5 else None for _ in range(2)))
+
+
+def _notice(rng: Random) -> Notice:
+    after = timedelta(seconds=rng.choice((0, 20, 90)))
+    return Notice(
+        notify=rng.choice(((), ("a",), ("a", "b"))),
+        severity=rng.choice(list(Severity)),
+        escalate=rng.choice((None, Escalation(("c",), after))),
+    )
+
+
+def _deadline(rng: Random) -> Deadline | None:
+    if rng.random() < 0.5:
+        return None
+    after = timedelta(seconds=rng.choice((0, 5, 40, 200)))
+    return (
+        Deadline(_notice(rng), at=START + after)
+        if rng.random() < 0.5
+        else Deadline(_notice(rng), after=after)
     )
 
 

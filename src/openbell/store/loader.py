@@ -32,6 +32,7 @@ def build(
     record = RunRecord(run_of(run), {row["step"]: TaskState(row["rest"]) for row in groups})
     record.paused = run["paused"]
     record.forgiven = run["forgiven"]
+    record.overdue = run["overdue"]
     state = RunState(run["state"])
     record.outcome = state if state.final else None
     for row in groups:
@@ -97,6 +98,8 @@ def snapshot(record: RunRecord) -> dict[str, Any]:
         "forgiven": record.forgiven,
         "outcome": record.outcome,
         "past": record.past,
+        "overdue": record.overdue,
+        "alerts": dict(record.alerts),
         "durations": (record.durations.buckets, record.durations.count),
         "groups": {name: _group(group) for name, group in record.groups.items()},
     }

@@ -22,8 +22,9 @@ from openbell.errors import Fenced
 from openbell.store.codec import decode_fire, decode_request, encode_request
 from openbell.store.inputs import CONSUMED_KEY, chore, keys_of, recall, recall_results
 from openbell.store.loader import TaskRow, build, run_of
+from openbell.store.post import Post, alert_info, escalating, letter_info, standing
 from openbell.store.projection import NEWEST_WINS, Changes, Relay, Row, Sweep, project
-from openbell.store.records import AttemptInfo, Lease, MissInfo, RunInfo, TaskInfo
+from openbell.store.records import AlertInfo, AttemptInfo, Lease, LetterInfo, MissInfo, RunInfo, TaskInfo
 from openbell.store.rows import Namespace, attempt_info, run_info
 
 
@@ -40,6 +41,8 @@ class MemoryStore:
         self._requests: dict[str, Row] = {}
         self._cursors: dict[tuple[str, str], str] = {}
         self._fires: dict[str, str] = {}
+        self._alerts: dict[int, Row] = {}
+        self._outbox: dict[str, Row] = {}
         self._misses: dict[tuple[str, str, str], Row] = {}
         self._consumed: dict[tuple[str, ...], Row] = {}
         self._datasets: dict[str, Row] = {}
@@ -75,6 +78,9 @@ class MemoryStore:
         for row in self._consumed.values():
             if row["consume"] != "keep" and row["done_at"] is None:
                 state.chores[row["run"], row["step"], row["path"]] = chore(Namespace(row))
+        open_alerts = [row for row in self._alerts.values() if row["escalate_at"] and not _seen_to(row)]
+        state.alerts = {row["number"]: escalating(Namespace(row)) for row in open_alerts}
+        state.next_alert = 1 + max(self._alerts, default=0)
         state.epoch = self._epoch
         return state
 
@@ -186,6 +192,18 @@ class MemoryStore:
     def datasets(self) -> list[Dataset]:
         return [Dataset(**self._datasets[name]) for name in sorted(self._datasets)]
 
+    def alerts(
+        self, run_id: str | None = None, *, open_only: bool = False, limit: int = 100
+    ) -> list[AlertInfo]:
+        found = [alert_info(Namespace(row)) for _, row in sorted(self._alerts.items(), reverse=True)]
+        chosen = (one for one in found if run_id in (None, one.run) and (one.open or not open_only))
+        return list(islice(chosen, limit))
+
+    def letters(self, alert: int | None = None, *, waiting: bool = False) -> list[LetterInfo]:
+        rows = sorted(self._outbox.values(), key=lambda row: (row["at"], row["id"]))
+        found = (letter_info(Namespace(row)) for row in rows if alert in (None, row["alert"]))
+        return [one for one in found if one.waits or not waiting]
+
     def last(self) -> int:
         return self._journal[-1][0] if self._journal else 0
 
@@ -211,6 +229,8 @@ class MemoryStore:
         elapsed = [a["elapsed"] for a in attempts if a["elapsed"] is not None]
         last_end = max((a["ended_at"] for a in attempts if a["ended_at"]), default=None)
         record = build(row, groups, tasks, live, elapsed, last_end)
+        own = (alert for alert in self._alerts.values() if alert["run"] == run_id)
+        record.alerts = standing(alert for alert in own if alert["resolved_at"] is None)
         attempts.sort(key=lambda attempt: attempt["attempt"])
         recall_results(record, ((a["step"], a["cell"], a["result"]) for a in attempts if a["ended_at"]))
         for step, keys in keys_of(record).items():
@@ -250,6 +270,19 @@ class MemoryStore:
             self._consumed.setdefault(tuple(row[name] for name in CONSUMED_KEY), dict(row))
         for row in changes.cleared:
             self._clear(row)
+        self._post(changes.post)
+
+    def _post(self, post: Post) -> None:
+        self._alerts |= {row["number"]: dict(row) for row in post.raised}
+        for number, marks in post.marked.items():
+            self._alerts[number] |= marks
+        for run, (at, numbers) in post.standing.items():
+            for number, row in self._alerts.items():
+                if row["run"] == run and row["resolved_at"] is None and number not in numbers:
+                    row["resolved_at"] = at
+        self._outbox |= {row["id"]: dict(row) for row in post.letters}
+        for letter, row in post.posted.items():
+            self._outbox[letter] |= row
 
     def _clear(self, cleared: Row) -> None:
         for row in self._consumed.values():
@@ -271,6 +304,10 @@ class MemoryStore:
         group = self._groups[sweep.run, sweep.step]
         if group["rest"] in sweep.states:
             group["rest"] = int(sweep.to)
+
+
+def _seen_to(alert: Row) -> bool:
+    return any(alert[name] for name in ("escalated_at", "acknowledged_at", "resolved_at"))
 
 
 def _replace(known: dict[Any, str], changed: Mapping[Any, str | None]) -> None:

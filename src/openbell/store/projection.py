@@ -13,10 +13,13 @@ from datetime import datetime
 from typing import Any
 
 from openbell.core.events import (
+    Acknowledge,
     Amend,
     Answer,
+    Bounced,
     Cancel,
     CloseRun,
+    Delivered,
     Event,
     Exited,
     FallBack,
@@ -25,7 +28,9 @@ from openbell.core.events import (
     Led,
     Lost,
     Miss,
+    Notify,
     OpenRun,
+    Overdue,
     Pause,
     Reached,
     Recalled,
@@ -51,6 +56,7 @@ from openbell.core.state import State
 from openbell.core.states import FailureKind, TaskState
 from openbell.store.codec import encode_pipeline, encode_request, encode_value
 from openbell.store.inputs import arrived_rows, cleared_row, consumed_rows, dataset_rows
+from openbell.store.post import Post
 
 Row = dict[str, Any]
 
@@ -100,6 +106,7 @@ class Changes:
     consumed: list[Row] = field(default_factory=list)
     cleared: list[Row] = field(default_factory=list)
     datasets: dict[str, Row] = field(default_factory=dict)
+    post: Post = field(default_factory=Post)
 
 
 def project(events: Sequence[Event], state: State) -> Changes:
@@ -124,6 +131,8 @@ def _touch(changes: Changes, event: Event, state: State) -> None:
             _move(changes, event, state)
         case FallBack() | Recalled():
             _earlier(changes, event, state)
+        case Notify() | Acknowledge() | Delivered() | Bounced():
+            changes.post.take(event)
         case Bind() | FilesSeen() | Cleared():
             _input(changes, event, state)
         case Requested():
@@ -141,8 +150,10 @@ def _touch(changes: Changes, event: Event, state: State) -> None:
         case Led():
             for run_id in state.runs:
                 _run(changes, run_id, state, event.at)
-        case Force() | Pause() | Resume() | Amend() | CloseRun():
+        case Force() | Pause() | Resume() | Amend() | Overdue() | CloseRun():
             _run(changes, event.run, state, event.at)
+            if isinstance(event, CloseRun):
+                changes.post.settle(event.run, state, event.at)
 
 
 def _move(changes: Changes, event: Skip | Fail | Cancel | Reopen, state: State) -> None:
@@ -168,6 +179,7 @@ def _move(changes: Changes, event: Skip | Fail | Cancel | Reopen, state: State) 
         _wait(changes, event.run, event.step, state)
     if isinstance(event, Reopen):
         _fallback(changes, event.run, event.step, state)
+        changes.post.settle(event.run, state, event.at)
 
 
 def _occasion(changes: Changes, event: Watch | Unwatch | Fire | Miss | Unplanned, state: State) -> None:
@@ -255,6 +267,7 @@ def _run(changes: Changes, run_id: str, state: State, at: datetime) -> None:
             "paused": record.paused,
             "forgiven": record.forgiven,
             "forced": encode_value(record.run.forced) if record.run.forced else "",
+            "overdue": record.overdue,
             "closed_at": at if record.outcome else None,
         }
 

@@ -12,7 +12,7 @@ from openbell.core.inputs import InputFile
 from openbell.core.model import Run
 from openbell.core.requests import Request
 from openbell.core.state import Limits, RunRecord, State
-from openbell.store.records import AttemptInfo, Lease, MissInfo, RunInfo, TaskInfo
+from openbell.store.records import AlertInfo, AttemptInfo, Lease, LetterInfo, MissInfo, RunInfo, TaskInfo
 
 
 class Store(Protocol):
@@ -120,6 +120,16 @@ class Store(Protocol):
 
     def datasets(self) -> list[Dataset]:
         """The last success of each data set, by name."""
+        ...
+
+    def alerts(
+        self, run_id: str | None = None, *, open_only: bool = False, limit: int = 100
+    ) -> list[AlertInfo]:
+        """Alerts, newest first (of this run; those that nobody has seen to)."""
+        ...
+
+    def letters(self, alert: int | None = None, *, waiting: bool = False) -> list[LetterInfo]:
+        """Letters of the outbox, oldest first (of this alert; those that are still to be delivered)."""
         ...
 
     def last(self) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from openbell.core.alerts import Letter, Severity, Topic
 from openbell.core.events import Exit
 from openbell.core.model import AttemptKey, Forced, TaskKey
 from openbell.core.provenance import UNKNOWN, Provenance
@@ -41,6 +42,8 @@ class RunInfo:
     """The mode that it was started in; empty for none."""
     forced: Forced | None = None
     provenance: Provenance = UNKNOWN
+    overdue: datetime | None = None
+    """The deadline that it has missed."""
     """Who has lifted its conditions; None: they count."""
 
 
@@ -88,3 +91,45 @@ class AttemptInfo:
     def traceback(self) -> str:
         """That of the worker, where it left one."""
         return self.exit.traceback if self.exit else ""
+
+
+@dataclass(frozen=True, slots=True)
+class AlertInfo:
+    """An alert and what has become of it. `step` is empty for one about the whole run."""
+
+    number: int
+    run: str
+    step: str
+    topic: Topic
+    severity: Severity
+    text: str
+    at: datetime
+    escalate_to: tuple[str, ...]
+    escalate_at: datetime | None
+    escalated_at: datetime | None
+    acknowledged_at: datetime | None
+    acknowledged_by: str
+    note: str
+    resolved_at: datetime | None
+    """When what raised it was opened again, or came to its end."""
+
+    @property
+    def open(self) -> bool:
+        """Something is wrong, and nobody has said that he sees to it."""
+        return self.topic is not Topic.SUCCESS and self.acknowledged_at is None and self.resolved_at is None
+
+
+@dataclass(frozen=True, slots=True)
+class LetterInfo:
+    """A letter of the outbox, and what has become of it."""
+
+    letter: Letter
+    error: str
+    tried_at: datetime | None
+    delivered_at: datetime | None
+    given_up_at: datetime | None
+
+    @property
+    def waits(self) -> bool:
+        """It is still to be delivered."""
+        return self.delivered_at is None and self.given_up_at is None

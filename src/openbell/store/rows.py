@@ -48,6 +48,7 @@ def run_info(row: Any) -> RunInfo:
         mode=row.mode,
         forced=decode_forced(row.forced),
         provenance=decode_provenance(row.provenance),
+        overdue=row.overdue,
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from openbell.core.alerts import Topic
 from openbell.core.events import Answer, Event
 from openbell.core.freshness import Dataset
 from openbell.core.inputs import InputFile
@@ -36,11 +37,13 @@ from openbell.store.codec import (
 from openbell.store.database import READING, cause, connect, is_locked, migrate, unusable
 from openbell.store.inputs import chore, keys_of, recall, recall_results
 from openbell.store.loader import build, run_of
+from openbell.store.post import alert_info, escalating, letter_info, standing
 from openbell.store.projection import project
-from openbell.store.records import AttemptInfo, Lease, MissInfo, RunInfo, TaskInfo
+from openbell.store.records import AlertInfo, AttemptInfo, Lease, LetterInfo, MissInfo, RunInfo, TaskInfo
 from openbell.store.rows import attempt_info, journal_row, run_info
 from openbell.store.statements import (
     ELAPSED,
+    ESCALATING,
     GROUPS,
     HEAD,
     LAST_END,
@@ -48,6 +51,7 @@ from openbell.store.statements import (
     NEWEST_FIRST,
     NOT_PUT_AWAY,
     RESULTS,
+    STANDING,
     TASKS,
     UPSERT_LEASE,
     apply,
@@ -118,6 +122,8 @@ class SqlStore:
         state.datasets = {one.name: one for one in self.datasets()}
         for row in self._read(NOT_PUT_AWAY):
             state.chores[row.run, row.step, row.path] = chore(row)
+        state.alerts = {row.number: escalating(row) for row in self._read(ESCALATING)}
+        state.next_alert = 1 + (self._read(sa.select(sa.func.max(tables.alerts.c.number)))[0][0] or 0)
         state.epoch = self.epoch()
         return state
 
@@ -260,6 +266,27 @@ class SqlStore:
         chosen = sa.select(tables.datasets).order_by(tables.datasets.c.name)
         return [Dataset(row.name, row.at, row.run, row.step, row.session) for row in self._read(chosen)]
 
+    def alerts(
+        self, run_id: str | None = None, *, open_only: bool = False, limit: int = 100
+    ) -> list[AlertInfo]:
+        chosen = sa.select(tables.alerts).order_by(tables.alerts.c.number.desc())
+        if run_id is not None:
+            chosen = chosen.where(tables.alerts.c.run == run_id)
+        if open_only:
+            not_seen_to = (tables.alerts.c[name].is_(None) for name in ("acknowledged_at", "resolved_at"))
+            chosen = chosen.where(tables.alerts.c.topic != Topic.SUCCESS.value, *not_seen_to)
+        return [alert_info(row) for row in self._read(chosen.limit(limit))]
+
+    def letters(self, alert: int | None = None, *, waiting: bool = False) -> list[LetterInfo]:
+        chosen = sa.select(tables.outbox).order_by(tables.outbox.c.at, tables.outbox.c.id)
+        if alert is not None:
+            chosen = chosen.where(tables.outbox.c.alert == alert)
+        if waiting:
+            chosen = chosen.where(
+                tables.outbox.c.delivered_at.is_(None), tables.outbox.c.given_up_at.is_(None)
+            )
+        return [letter_info(row) for row in self._read(chosen)]
+
     def last(self) -> int:
         with self._snapshot() as connection:
             return self._last(connection)
@@ -320,6 +347,7 @@ class SqlStore:
             last_end = connection.execute(LAST_END, by_run).scalar()
             tasks = connection.execute(TASKS, by_run)
             record = build(row._mapping, groups, tasks, live, elapsed, last_end)
+            record.alerts = standing(connection.execute(STANDING, by_run).mappings())
             if record.listed:
                 recall_results(
                     record, ((r.step, r.cell, r.result) for r in connection.execute(RESULTS, by_run))

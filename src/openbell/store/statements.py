@@ -10,6 +10,7 @@ from sqlalchemy.dialects import sqlite
 
 from openbell.core.states import RunState, TaskState
 from openbell.store import tables
+from openbell.store.post import Post
 from openbell.store.projection import NEWEST_WINS, Changes, Relay, Sweep
 
 
@@ -83,7 +84,7 @@ LAST_END = sa.select(sa.func.max(tables.attempts.c.ended_at)).where(tables.attem
 _UPSERT_TASK = _upsert(tables.tasks, "run", "step", "cell")
 _ATTEMPT_KEY = ("run", "step", "cell", "attempt")
 _MERGE_ATTEMPT = _merge(tables.attempts, *_ATTEMPT_KEY)
-_CHANGING = ("title", "size", "definition", "state", "paused", "forgiven", "forced", "closed_at")
+_CHANGING = ("title", "size", "definition", "state", "paused", "forgiven", "forced", "overdue", "closed_at")
 _UPDATE_RUN = (
     sa.update(tables.runs)
     .where(tables.runs.c.id == sa.bindparam("key"))
@@ -112,6 +113,14 @@ RESULTS = (
     .order_by(tables.attempts.c.attempt)
 )
 """In the order of the attempts, so that the last one of a task counts."""
+
+STANDING = sa.select(tables.alerts.c.step, tables.alerts.c.topic, tables.alerts.c.number).where(
+    tables.alerts.c.run == _by_run, tables.alerts.c.resolved_at.is_(None)
+)
+ESCALATING = sa.select(tables.alerts).where(
+    tables.alerts.c.escalate_at.is_not(None),
+    *(tables.alerts.c[name].is_(None) for name in ("escalated_at", "acknowledged_at", "resolved_at")),
+)
 
 NOT_PUT_AWAY = sa.select(tables.consumed).where(
     tables.consumed.c.done_at.is_(None), tables.consumed.c.consume != "keep"
@@ -173,6 +182,24 @@ def apply(connection: sa.Connection, changes: Changes) -> None:
             connection.execute(statement, batch)
     _pasts(connection, changes)
     _occasions(connection, changes)
+    if not changes.post.empty:
+        _post(connection, changes.post)
+
+
+def _post(connection: sa.Connection, post: Post) -> None:
+    """Alerts, and the letters about them."""
+    alerts, outbox = tables.alerts, tables.outbox
+    if post.raised:
+        connection.execute(alerts.insert(), post.raised)
+    for number, values in post.marked.items():
+        connection.execute(sa.update(alerts).where(alerts.c.number == number).values(values))
+    for run, (at, numbers) in post.standing.items():
+        gone = (alerts.c.run == run) & alerts.c.resolved_at.is_(None) & alerts.c.number.not_in(numbers)
+        connection.execute(sa.update(alerts).where(gone).values(resolved_at=at))
+    if post.letters:
+        connection.execute(outbox.insert(), post.letters)
+    for letter, values in post.posted.items():
+        connection.execute(sa.update(outbox).where(outbox.c.id == letter).values(values))
 
 
 def _pasts(connection: sa.Connection, changes: Changes) -> None:

@@ -77,6 +77,7 @@ runs = sa.Table(
     sa.Column("forced", sa.Text, nullable=False, server_default=""),
     sa.Column("provenance", sa.Text, nullable=False, server_default=""),
     sa.Column("past", sa.Text, nullable=False, server_default=""),
+    sa.Column("overdue", Instant),
     sa.CheckConstraint(
         "(closed_at IS NOT NULL) = (state IN ('succeeded', 'partial', 'failed', 'cancelled'))",
         name="closed_runs_are_final",
@@ -206,4 +207,45 @@ misses = sa.Table(
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("at", Instant, nullable=False),
     sa.Index("misses_by_time", "at"),
+)
+
+alerts = sa.Table(
+    "alerts",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("run", sa.Text, nullable=False),
+    sa.Column("step", sa.Text, nullable=False),
+    sa.Column("topic", sa.Text, nullable=False),
+    sa.Column("severity", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("escalate_to", sa.Text, nullable=False),
+    sa.Column("escalate_at", Instant),
+    sa.Column("escalated_at", Instant),
+    sa.Column("acknowledged_at", Instant),
+    sa.Column("acknowledged_by", sa.Text),
+    sa.Column("note", sa.Text),
+    sa.Column("resolved_at", Instant),
+    sa.Index("alerts_by_run", "run"),
+)
+
+outbox = sa.Table(
+    "outbox",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("alert", sa.Integer, nullable=False),
+    sa.Column("level", sa.Integer, nullable=False),
+    sa.Column("channel", sa.Text, nullable=False),
+    sa.Column("run", sa.Text, nullable=False),
+    sa.Column("step", sa.Text, nullable=False),
+    sa.Column("topic", sa.Text, nullable=False),
+    sa.Column("severity", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("tries", sa.Integer, nullable=False),
+    sa.Column("error", sa.Text),
+    sa.Column("tried_at", Instant),
+    sa.Column("delivered_at", Instant),
+    sa.Column("given_up_at", Instant),
+    sa.Index("waiting_letters", "at", sqlite_where=sa.text("delivered_at IS NULL AND given_up_at IS NULL")),
 )
