@@ -11,7 +11,18 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from openbell.core.alerts import Acknowledge, Alert, Letter, Notice, Notify, Overdue, Severity, Topic
+from openbell.core.alerts import (
+    Acknowledge,
+    Alert,
+    Bounced,
+    Delivered,
+    Letter,
+    Notice,
+    Notify,
+    Overdue,
+    Severity,
+    Topic,
+)
 from openbell.core.model import Run
 from openbell.core.needs import tally
 from openbell.core.state import Group, RunRecord, State
@@ -117,8 +128,8 @@ def _late(run: Run, deadline: datetime) -> str:
 # ── what has been done ───────────────────────────────────────────────────────────────────────
 
 
-def note(state: State, event: Notify | Overdue | Acknowledge) -> None:
-    """Take note of what was told, and of who sees to it."""
+def note(state: State, event: Notify | Overdue | Acknowledge | Delivered | Bounced) -> None:
+    """Take note of what was told, and of who sees to it. The books of the outbox are the store's."""
     record = state.runs.get(event.run)
     match event:
         case Overdue():

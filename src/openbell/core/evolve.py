@@ -86,10 +86,8 @@ def evolve(state: State, event: Event) -> None:
         case Answer():
             state.requests.pop(event.request, None)
             answered(state, event.request)
-        case Notify() | Overdue() | Acknowledge():
+        case Notify() | Overdue() | Acknowledge() | Delivered() | Bounced():
             alarms.note(state, event)
-        case Delivered() | Bounced():
-            pass  # the store keeps the books of the outbox
         case Watch() | Unwatch() | Fire() | Miss() | Unplanned():
             note(state, event)
         case SpaceChanged():
