@@ -31,12 +31,8 @@ def test_a_run_in_a_mode(desk: Desk) -> None:
     assert "  mode    weekly\n  params  days=30\n  without scenarios\n" in shown
     assert json.loads(desk.run("runs", "show", "research/1", "-o", "json").out)["params"] == {"days": 1}
     told = json.loads(desk.run("runs", "show", "research/2", "-o", "json").out)["choice"]
-    assert told == {
-        "mode": "weekly",
-        "steps": [],
-        "left_out": ["scenarios"],
-        "dropped": [["metrics", "scenarios"]],
-    }
+    assert (told["mode"], told["steps"]) == ("weekly", [])
+    assert (told["left_out"], told["dropped"]) == (["scenarios"], [["metrics", "scenarios"]])
     assert json.loads(desk.run("runs", "ls", "-o", "json").out)[0]["mode"] == "weekly"
 
 
