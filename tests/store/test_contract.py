@@ -34,9 +34,12 @@ from openbell.core.evolve import evolve
 from openbell.core.matrix import Axis, Matrix
 from openbell.core.model import (
     Batch,
+    Call,
     Choice,
+    Command,
     Demand,
     Forced,
+    Marker,
     Need,
     NeedMode,
     OnFailure,
@@ -316,6 +319,26 @@ def test_the_last_attempts_only(store: Store) -> None:
     assert len(last) < len(every)
 
 
+def test_what_a_step_has_reported_is_read_cell_by_cell(store: Store) -> None:
+    world = World(step("a", 4, retry=Retry(2, timedelta(seconds=30))), step("b"))
+    ledger = Ledger(store, world)
+    world.act()
+    for task, attempt in world.live():
+        code = int(task.cell == 2)
+        said = {"cell": task.cell, "try": 1} if task.cell != 1 else {}
+        world.apply(Started(NOW, task, attempt), Exited(later(1), task, attempt, Exit(code), said))
+    world.act(later(90))
+    ((task, attempt),) = [(task, attempt) for task, attempt in world.live() if attempt == 2]
+    ledger.write()
+    assert list(store.results(RUN, "a")) == [(0, '{"cell":0,"try":1}'), (3, '{"cell":3,"try":1}')]
+    world.apply(Started(later(91), task, attempt), Exited(later(92), task, 2, Exit(0), {"é": [2]}))
+    ledger.write()
+    assert [cell for cell, _ in store.results(RUN, "a")] == [0, 2, 3]
+    assert list(store.results(RUN, "a", [2, 1])) == [(2, '{"é":[2]}')]
+    assert list(store.results(RUN, "a", [])) == []
+    assert list(store.results("p/9", "a")) == []
+
+
 def test_tasks_are_listed_with_state_and_reason(store: Store) -> None:
     ledger = busy(store)
     tasks = {info.key: info for info in store.tasks(RUN)}
@@ -438,8 +461,11 @@ def rich() -> Pipeline:
             NOW.time(), NOW.time().replace(hour=20), "America/New_York", "XNYS", business_days=False
         ),
         query_name="{date}",
+        outputs=("{date}.csv",),
+        verify=Command(("check", "{date}")),
+        done_when=Marker("[SUCCESS]", timedelta(seconds=3)),
     )
-    second = replace(step("b"), mode=Batch(), needs=(Need("a"),))
+    second = replace(step("b"), work=Call("m:f"), mode=Batch(), needs=(Need("a"),), verify=Call("m:g"))
     return Pipeline(
         "p",
         (first, second),

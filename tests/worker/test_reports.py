@@ -268,6 +268,7 @@ def test_importing_it_costs_the_standard_library_only() -> None:
         "openbell.worker",
         "openbell.worker.context",
         "openbell.worker.reports",
+        "openbell.worker.upstream",
     }
     assert ours == leaf
 

@@ -26,6 +26,7 @@ HELD = 9
 _COUNTS = 10
 _WAITING = bytes([TaskState.WAITING])
 _STATES = bytes(code if code < DELAYED else TaskState.WAITING for code in range(256))
+_DIGITS = bytes(ord("0") + code for code in _STATES[:DELAYED]) + bytes([ord("0")]) * (256 - DELAYED)
 _HOLDING = bytes(HELD if code in (TaskState.WAITING, DELAYED) else code for code in range(256))
 
 
@@ -152,6 +153,11 @@ class Group:
     def states(self) -> bytes:
         """The states of all cells, one byte each."""
         return bytes(self.codes.translate(_STATES))
+
+    @property
+    def digits(self) -> str:
+        """The states of all cells, one digit each."""
+        return self.codes.translate(_DIGITS).decode()
 
     def spent(self, cell: int) -> int:
         """Attempts of this generation that count."""

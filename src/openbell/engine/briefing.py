@@ -12,6 +12,7 @@ from openbell.core.model import AttemptKey, Call, Command, Run, Script, Step
 from openbell.core.needs import source
 from openbell.core.render import environment, query_name, render, values
 from openbell.core.state import RunRecord
+from openbell.engine.upstream import Upstream
 from openbell.executors.protocol import Brief
 from openbell.store.codec import encode_value
 
@@ -39,8 +40,13 @@ def inherited() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name in PASSED_ON or name.startswith("LC_")}
 
 
-def brief(record: RunRecord, key: AttemptKey, passed_on: Mapping[str, str]) -> Brief:
-    """The brief of one attempt. KeyError names an environment variable that is not set."""
+def brief(
+    record: RunRecord, key: AttemptKey, passed_on: Mapping[str, str], upstream: Upstream | None = None
+) -> Brief:
+    """The brief of one attempt. KeyError names an environment variable that is not set.
+
+    `upstream` writes down what the steps that it needs have come to.
+    """
     step = record.groups[key.step].step
     run = record.run
     return Brief(
@@ -48,17 +54,24 @@ def brief(record: RunRecord, key: AttemptKey, passed_on: Mapping[str, str]) -> B
         name=query_name(run, step, key),
         step=step,
         argv=_argv(run, step, key.cell),
-        env={**passed_on, **_env(run, step, key), "OPENBELL_NEEDS": _sources(record, key.step)},
+        env={**passed_on, **_env(run, step, key), "OPENBELL_NEEDS": _needs(record, key, upstream)},
         cwd=run.pipeline.folder,
         python=run.pipeline.python,
         **_proof(run, step, key.cell),
     )
 
 
-def _sources(record: RunRecord, step: str) -> str:
-    """For each needed step, the run and the step to read its results from: itself, or what stands for it."""
-    found = {need.step: source(record, need) for need in record.run.pipeline.step(step).needs}
-    return json.dumps({name: {"run": run, "step": other} for name, (run, other) in found.items()})
+def _needs(record: RunRecord, key: AttemptKey, upstream: Upstream | None) -> str:
+    """For each needed step, the run and the step whose results count, and where they are to be read."""
+    found: dict[str, dict[str, str]] = {}
+    if upstream is not None:
+        for name, told in upstream.of(record, key).items():
+            found[name] = {"run": told.run, "step": told.step, "path": told.path}
+    else:
+        for need in record.groups[key.step].step.needs:
+            run, step = source(record, need)
+            found[need.step] = {"run": run, "step": step}
+    return json.dumps(found)
 
 
 def _argv(run: Run, step: Step, cell: int) -> tuple[str, ...]:

@@ -197,6 +197,7 @@ class _Leading:
             space=SpaceWatch(conductor.workspace.folder, FLOOR),
             sensor=sensor,
             observers=[recorders, self],
+            upstream=recorders.upstream,
             wanted=asker_lives,
         )
         engine.inbox.attach()

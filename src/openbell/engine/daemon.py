@@ -114,6 +114,7 @@ class Daemon:
             space=SpaceWatch(self.workspace.folder, FLOOR),
             sensor=sensor,
             observers=[recorders, self.witness],
+            upstream=recorders.upstream,
             wanted=asker_lives,
             planner=self.planning,
         )

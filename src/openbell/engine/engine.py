@@ -46,6 +46,7 @@ from openbell.engine.inbox import Inbox
 from openbell.engine.intakes import Intakes
 from openbell.engine.points import point
 from openbell.engine.space import SpaceWatch
+from openbell.engine.upstream import Upstream
 from openbell.errors import Fenced, OpenbellError, StoreError
 from openbell.executors.protocol import Executor, Orphan
 from openbell.sensors.protocol import Sensor
@@ -107,6 +108,7 @@ class Engine:
         observers: Sequence[Observer] = (),
         wanted: Callable[[str], bool] = lambda _: True,
         planner: Planner | None = None,
+        upstream: Upstream | None = None,
     ) -> None:
         self.inbox = Inbox()
         self.state = State(Limits({name: e.capacity for name, e in executors.items()}, dict(pools or {})))
@@ -119,6 +121,7 @@ class Engine:
         self.naps = Naps()
         self._wanted = wanted
         self._planner = planner
+        self._upstream = upstream
         self._inherited = inherited()
         self._pending: list[Event] = []
         self._epoch = 0
@@ -336,7 +339,7 @@ class Engine:
             case Start():
                 key = AttemptKey(*action.task, action.attempt)
                 try:
-                    told = brief(self.state.runs[key.run], key, self._inherited)
+                    told = brief(self.state.runs[key.run], key, self._inherited, self._upstream)
                 except KeyError as error:
                     reason = f"the environment variable {error.args[0]} is not set in the leading engine"
                     self.inbox.put(Refused(self._clock.now(), action.task, action.attempt, reason))

@@ -1,4 +1,4 @@
-"""What every engine keeps beside its journal, whoever runs it: the event files and the signs of life."""
+"""What every engine keeps beside its journal: event files, signs of life, what needed steps have come to."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from openbell.core.events import Event
 from openbell.core.state import State
 from openbell.engine.eventlog import EventLog
 from openbell.engine.heartbeat import Heartbeat
+from openbell.engine.upstream import Upstream
 from openbell.engine.workspace import Workspace
 from openbell.executors.process.vitals import vitals
 from openbell.store.protocol import Store
@@ -20,10 +21,12 @@ class Recorders:
 
     def __init__(self, workspace: Workspace, store: Store, clock: Clock) -> None:
         self.log = EventLog(workspace.events, store)
+        self.upstream = Upstream(workspace.folder / "results", store)
         self._heartbeat = Heartbeat(self.log, clock, partial(vitals, workspace.attempts))
 
     def see(self, events: Sequence[Event], state: State) -> None:
         self.log.see(events, state)
+        self.upstream.see(events, state)
         self._heartbeat.see(events, state)
 
     def close(self) -> None:

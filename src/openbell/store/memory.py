@@ -150,6 +150,14 @@ class MemoryStore:
             if key.run == run_id and (newest or not last_only):
                 yield attempt_info(Namespace(row))
 
+    def results(
+        self, run_id: str, step: str, cells: Sequence[int] | None = None
+    ) -> Iterator[tuple[int, str]]:
+        for key, row in sorted(self._attempts.items()):
+            wanted = (key.run, key.step) == (run_id, step) and (cells is None or key.cell in cells)
+            if wanted and row["result"] and key.attempt == self._tasks[key.task]["tries"]:
+                yield key.cell, row["result"]
+
     def journal(
         self,
         after: int = 0,

@@ -91,6 +91,12 @@ class Store(Protocol):
         """Attempts of a run, by step, cell and number; `last_only`: the newest of each task."""
         ...
 
+    def results(
+        self, run_id: str, step: str, cells: Sequence[int] | None = None
+    ) -> Iterator[tuple[int, str]]:
+        """What the last attempts of a step (of these cells) have reported: (cell, JSON), in order."""
+        ...
+
     def journal(
         self,
         after: int = 0,

@@ -7,7 +7,7 @@ failing. Batches are numbered by the engine: one that is there already is not wr
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -50,6 +50,8 @@ from openbell.store.statements import (
     LIVE,
     NEWEST_FIRST,
     NOT_PUT_AWAY,
+    REPORTED,
+    REPORTED_BY,
     RESULTS,
     STANDING,
     TASKS,
@@ -227,6 +229,18 @@ class SqlStore:
         for row in self._stream(chosen.order_by(table.c.step, table.c.cell, table.c.attempt)):
             yield attempt_info(row)
 
+    def results(
+        self, run_id: str, step: str, cells: Sequence[int] | None = None
+    ) -> Iterator[tuple[int, str]]:
+        by_step = {"run": run_id, "step": step}
+        if cells is None:
+            yield from ((row.cell, row.result) for row in self._stream(REPORTED, by_step))
+            return
+        for cell in cells:
+            with self._snapshot() as connection:
+                found = connection.execute(REPORTED_BY, {**by_step, "cell": cell}).all()
+            yield from ((row.cell, row.result) for row in found)
+
     def journal(
         self,
         after: int = 0,
@@ -327,11 +341,11 @@ class SqlStore:
         with self._snapshot() as connection:
             return connection.execute(query).all()
 
-    def _stream(self, query: sa.Select[Any]) -> Iterator[Any]:
+    def _stream(self, query: sa.Select[Any], parameters: Mapping[str, Any] | None = None) -> Iterator[Any]:
         """Rows as they are asked for: there may be millions."""
         try:
             with self._engine.connect().execution_options(**READING, yield_per=_AT_ONCE) as connection:
-                yield from connection.execute(query)
+                yield from connection.execute(query, parameters)
         except sa.exc.SQLAlchemyError as error:
             raise StoreError(f"the store could not be read: {cause(error)}") from error
 

@@ -81,6 +81,22 @@ ELAPSED = sa.select(tables.attempts.c.elapsed).where(
 
 LAST_END = sa.select(sa.func.max(tables.attempts.c.ended_at)).where(tables.attempts.c.run == _by_run)
 
+_OF_LAST = (
+    (tables.tasks.c.run == tables.attempts.c.run)
+    & (tables.tasks.c.step == tables.attempts.c.step)
+    & (tables.tasks.c.cell == tables.attempts.c.cell)
+    & (tables.tasks.c.tries == tables.attempts.c.attempt)
+)
+REPORTED = (
+    sa.select(tables.attempts.c.cell, tables.attempts.c.result)
+    .join(tables.tasks, _OF_LAST)
+    .where(tables.attempts.c.run == _by_run, tables.attempts.c.step == sa.bindparam("step"))
+    .where(tables.attempts.c.result.is_not(None))
+    .order_by(tables.attempts.c.cell)
+)
+"""What the last attempts of a step have reported."""
+REPORTED_BY = REPORTED.where(tables.attempts.c.cell == sa.bindparam("cell"))
+
 _UPSERT_TASK = _upsert(tables.tasks, "run", "step", "cell")
 _ATTEMPT_KEY = ("run", "step", "cell", "attempt")
 _MERGE_ATTEMPT = _merge(tables.attempts, *_ATTEMPT_KEY)

@@ -12,6 +12,8 @@ from datetime import date as day
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from openbell.worker.upstream import Result, read, read_like
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -56,6 +58,35 @@ class Context:
     """The folder of each namespace of tables."""
     output: str = ""
     """The folder of results."""
+    needs: Mapping[str, Mapping[str, str]] | None = None
+    """For each step that this one needs: the `run` and the `step` whose results count. None by hand."""
+
+    def results(self, step: str) -> list[Result]:
+        """What all cells of a needed step have come to: (coordinates, result, state), in their order.
+
+        Where this cell waits for its like only (`needs: {step: same}`) and others go on: the like alone.
+        By hand there are none. Raises LookupError for a step that is not needed.
+        """
+        path = self._path(step)
+        return read(path) if path else []
+
+    def result(self, step: str) -> Result:
+        """What the like of this cell has come to: the one with these coordinates, as far as it has such axes.
+
+        Raises LookupError when there is none.
+        """
+        path = self._path(step)
+        if not path:
+            raise LookupError(f"by hand, {step} has come to nothing")
+        return read_like(path, self.coordinates)
+
+    def _path(self, step: str) -> str:
+        if self.needs is None:
+            return ""
+        if step not in self.needs:
+            known = ", ".join(self.needs) or "none"
+            raise LookupError(f"{self.step} does not need a step {step!r}; it needs {known}")
+        return self.needs[step].get("path", "")
 
     def table(
         self, namespace: str, name: str, dates: Any = _OWN, *, columns: Sequence[str] | None = None
@@ -111,6 +142,7 @@ def context(environ: Mapping[str, str] | None = None) -> Context:
         coordinates=coordinates,
         data=_read(env, json.loads, "OPENBELL_DATA") or {},
         output=env.get("OPENBELL_OUTPUT", ""),
+        needs=_read(env, json.loads, "OPENBELL_NEEDS"),
     )
 
 
