@@ -330,6 +330,8 @@ def test_runs_that_cannot_be_matched(pipelines: Pipelines) -> None:
     pipelines.add("feed", '{cron: "0 1 * * *", tz: UTC}')
     pipelines.add("good", "{after: [us, eu]}")
     pipelines.add("one", "{after: feed}", "market: XNYS\n")
+    pipelines.add("globe", "{after: [us, eu]}")
+    pipelines.add("report", "{after: [globe, us]}")
     pipelines.add("all", "{after: ▸[us, feed]}")
     pipelines.add("any", "{after: ▸{any: [feed, us]}}")
     found = pipelines.expect(all="OB129", any="OB129")

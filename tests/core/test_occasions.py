@@ -223,6 +223,29 @@ def test_replace_does_not_pile_up_behind_one_that_does_not_end() -> None:
     assert desk.opened == ["a/17T0015", "a/17T0100"]
 
 
+def test_what_is_replaced_before_it_could_start_does_not_start() -> None:
+    desk = Desk(a={"triggers": QUARTERLY, "overlap": Overlap.REPLACE})
+    desk.state.limits = Limits({"process": Capacity(0)})
+    desk.go("17 0:16")
+    desk.state.limits = Limits({"process": Capacity(5)})
+    desk.state.space_low = True
+    desk.go("17 0:29")
+    desk.state.space_low = False
+    desk.jump("17 0:30")
+    assert desk.opened == ["a/17T0015", "a/17T0030"]
+    assert desk.running == ["a/17T0030"]
+
+
+def test_two_triggers_of_one_instant_are_queued_once() -> None:
+    hourly = CronTrigger("0 * * * *", "UTC")
+    desk = Desk(a={"triggers": (QUARTERLY, hourly), "overlap": Overlap.QUEUE})
+    desk.go("17 1:31")
+    assert desk.queued == ["a/17T0030", "a/17T0045", "a/17T0100", "a/17T0115", "a/17T0130"]
+    while desk.running:
+        desk.end()
+    assert desk.opened == [f"a/17T{clock}" for clock in ("0015", "0030", "0045", "0100", "0115", "0130")]
+
+
 def test_a_paused_run_is_no_predecessor() -> None:
     desk = Desk(a={"triggers": QUARTERLY})
     desk.go("17 0:16")
@@ -762,6 +785,8 @@ def test_runs_by_hand_do_not_block_what_comes_by_the_clock() -> None:
         ("a/20261117T010000Z-daily", "", None, "20261117T010000Z-daily"),
         ("a/3", "", None, "20261117T120000Z"),
         ("a/9f8e7d", "", None, "20261117T120000Z"),
+        ("globe/2026-11-17", "", None, "2026-11-17"),
+        ("globe/2026-11-17-weekly", "", None, "2026-11-17"),
     ],
 )
 def test_labels(run: str, session: str, of: str | None, label: str) -> None:

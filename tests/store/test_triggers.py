@@ -39,8 +39,8 @@ def _fire(key: str, trigger: str = "every 15m", *, queued: bool = False) -> Fire
     return Fire(NOW, "p", trigger, position, key, later(60 * int(key)), date(2024, 7, 2), "daily", queued)
 
 
-def _turn(key: str) -> Fire:
-    return replace(_fire(key), at=later(900), queued=False)
+def _turn(key: str, trigger: str = "every 15m") -> Fire:
+    return replace(_fire(key, trigger), at=later(900), queued=False)
 
 
 PIPELINE = pipeline(step())
@@ -60,7 +60,7 @@ STORY: tuple[Event, ...] = (
     _turn("30"),
     Unplanned(later(901), "p", "every 15m", "45", "replaced by the next one"),
     Unwatch(later(902), "p", "session"),
-    _turn("50"),
+    _turn("50", "session"),
     Miss(later(903), "q", "after p", "2024-07-02", "2024-07-01", "2024-07-02", 2, "closed"),
 )
 

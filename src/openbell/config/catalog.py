@@ -90,12 +90,32 @@ def _wrong(
         if (circle := _circle(pipelines, name, other)) is not None:
             return "OB117", f"these pipelines wait for each other: {' -> '.join(circle)}", ""
     there = [other for other in trigger.pipelines if other in pipelines]
-    dated = next((other for other in there if pipelines[other].market), None)
-    undated = next((other for other in there if not pipelines[other].market), None)
+    dated = next((other for other in there if _is_dated(pipelines, other)), None)
+    undated = next((other for other in there if not _is_dated(pipelines, other)), None)
     if dated is not None and undated is not None:
         told = f"`{dated}` has a market and `{undated}` has none: their runs have no labels in common"
         return "OB129", told, "give both a market, or come after one of them"
     return None
+
+
+def _is_dated(pipelines: Mapping[str, Pipeline], name: str) -> bool:
+    """Whether its runs are labelled by sessions: its own, or those of what it comes after."""
+    above, seen = [name], set()
+    while above:
+        one = above.pop()
+        pipeline = pipelines.get(one)
+        if pipeline is None or one in seen:
+            continue
+        if pipeline.market:
+            return True
+        seen.add(one)
+        above += [
+            up
+            for trigger in pipeline.triggers
+            if isinstance(trigger, AfterTrigger)
+            for up in trigger.pipelines
+        ]
+    return False
 
 
 def _circle(pipelines: Mapping[str, Pipeline], start: str, first: str) -> list[str] | None:

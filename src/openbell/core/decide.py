@@ -52,6 +52,8 @@ def decide(state: State, now: datetime, naps: Naps | None = None) -> Decision:
     for record in replaced(state):
         everything = CancelTasks(record.id)
         actions.extend(cancellation(record, everything, "replaced by the next run", now))
+    if actions:  # what is cancelled does not start
+        return Decision(tuple(actions), None)
     actions.extend(
         Clear(now, chore.run, chore.step, chore.file, chore.consume, chore.folder)
         for chore in state.chores.values()

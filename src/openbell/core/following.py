@@ -18,6 +18,7 @@ from openbell.errors import OutOfBounds
 from openbell.market import Market
 
 _KEPT = 60  # endings of each pipeline that are kept in mind
+_DATED = re.compile(r"\d{4}-\d\d-\d\d(-.*)?")
 _TIMED = re.compile(r"\d{8}T\d{6}Z(-.*)?")
 
 
@@ -202,4 +203,6 @@ def label_for(run_id: str, session: str, market: object, opened_at: datetime) ->
     if session or market is not None:
         return session
     key = run_name(run_id)[1]
+    if _DATED.fullmatch(key):  # it came after one that has a market
+        return key[:10]
     return key if _TIMED.fullmatch(key) else f"{opened_at.astimezone(UTC):%Y%m%dT%H%M%SZ}"

@@ -252,7 +252,10 @@ def note(state: State, event: Watch | Unwatch | Fire | Miss | Unplanned) -> None
             state.positions.pop((event.pipeline, event.trigger), None)
         case Fire():
             known = state.fired.get(event.run)
-            if known is None or not known.queued:  # else its position has been passed when it was queued
+            its_turn = (
+                known is not None and known.queued and not event.queued and known.trigger == event.trigger
+            )
+            if not its_turn:  # else its trigger has left it behind when it was queued
                 state.positions[event.pipeline, event.trigger] = event.position
             state.fired[event.run] = event
             gone = {file.key for file in event.files}

@@ -156,11 +156,14 @@ def sleeps_soundly(state: State, naps: Naps, world: World) -> None:
 def reads_only(state: State, world: World) -> None:
     """decide() does not change what it looks at, and says the same when asked again."""
     before = {run: deepcopy(snapshot(record)) for run, record in state.runs.items()}
+    told = deepcopy((state.positions, state.fired, state.ended))
     first = decide(state, world.clock.now())
     if decide(state, world.clock.now()) != first:
         raise Broken("decide() says two things about one state")
     if before != {run: snapshot(record) for run, record in state.runs.items()}:
         raise Broken("decide() changed the state")
+    if told != (state.positions, state.fired, state.ended):
+        raise Broken("decide() changed what it knows of triggers")
 
 
 def replays(store: Store, limits: Limits) -> None:
@@ -186,6 +189,8 @@ def replays(store: Store, limits: Limits) -> None:
         raise Broken("the journal does not fold to the data sets")
     if set(loaded.requests) != set(folded.requests):
         raise Broken("the journal does not fold to the pending requests")
+    if loaded.positions != folded.positions or loaded.fired != folded.fired:
+        raise Broken("the journal does not fold to the positions of triggers and what is due")
 
 
 def _doom(doomed: set[TaskKey], event: Event, before: State) -> None:

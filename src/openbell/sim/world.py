@@ -52,6 +52,8 @@ class World:
     _count: int = 0
     calm: bool = False
     """No more faults: everything must come to its end now."""
+    pace: float = 1.0
+    """How much longer than half a minute tasks take at most."""
 
     def after(self, seconds: float, do: Callable[[], None]) -> None:
         """Do this later."""
@@ -128,7 +130,7 @@ class SimExecutor:
             self._tell(Unreachable(world.clock.now(), key.task, key.attempt, "simulated"), away)
             self._tell(Reached(world.clock.now(), key.task, key.attempt), away + world.rng.uniform(1, 60))
         if not hangs:
-            world.after(world.rng.uniform(0.5, 30), lambda: self._end(process))
+            world.after(world.rng.uniform(0.5, 30) * world.pace, lambda: self._end(process))
         if brief.step.timeout and world.scenario.keeps_time:
             world.after(brief.step.timeout.total_seconds(), lambda: self._expire(process))
 
