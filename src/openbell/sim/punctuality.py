@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from openbell.core.events import Answer, CloseRun, Event, Fire, Miss, OpenRun, Reopen, Unplanned, Watch
 from openbell.core.model import Overlap, Pipeline
-from openbell.core.states import RunState
+from openbell.core.state import State
+from openbell.core.states import RunState, TaskState
 from openbell.core.triggers import AfterTrigger, SessionTrigger, Timed, Trigger
 from openbell.market import Market, market
 from openbell.sim.timetable import expected, is_fickle
@@ -43,15 +44,26 @@ def awake(term: Term, sleep: timedelta) -> None:
             come = bisect_right(times, now)
             if come and times[come - 1] > position:
                 raise Broken(f"{pipeline.name}: {times[come - 1]} has come, and nothing has come of it")
-            ahead = times[bisect_right(times, max(now, position))]
-            if ahead < now + sleep:
-                raise Broken(f"{pipeline.name}: {ahead} would be slept through")
-        names = [fire for fire in state.fired.values() if fire.pipeline == pipeline.name]
-        busy = any(
-            one.run.pipeline.name == pipeline.name and one.outcome is None for one in state.runs.values()
-        )
-        if names and not busy:
-            raise Broken(f"{names[0].run} is due, and nothing keeps it from being opened")
+            ahead = times[bisect_right(times, max(now, position)) :][:1]
+            if ahead and ahead[0] < now + sleep:
+                raise Broken(f"{pipeline.name}: {ahead[0]} would be slept through")
+        _makes_room(state, pipeline)
+
+
+def _makes_room(state: State, pipeline: Pipeline) -> None:
+    """What is due waits for a run only, and one that is to be replaced is on its way out."""
+    due = [fire for fire in state.fired.values() if fire.pipeline == pipeline.name]
+    name = pipeline.name
+    runs = [one for one in state.runs.values() if one.run.pipeline.name == name and one.outcome is None]
+    if due and not runs:
+        raise Broken(f"{due[0].run} is due, and nothing keeps it from being opened")
+    if due and pipeline.overlap is Overlap.REPLACE:
+        if len(due) > 1:
+            raise Broken(f"{due[0].run} waits, and {due[-1].run} has replaced it")
+        groups = [group for one in runs for group in one.groups.values()]
+        stays = any(live.state is not TaskState.STOPPING for group in groups for live in group.live.values())
+        if stays or any(group.waiting for group in groups):
+            raise Broken(f"{runs[0].id} does not make room for {due[0].run}")
 
 
 @dataclass(slots=True)
@@ -351,8 +363,11 @@ def _followed(
         if not isinstance(trigger, AfterTrigger):
             continue
         done = max(books.covered[pipeline.name, str(trigger)], default="")
-        for label in {label for name in trigger.pipelines for label in books.ended[name]}:
-            if label > done and _is_ready(books, pipelines, trigger, label):
+        known = {label for name in trigger.pipelines for label in books.ended[name]}
+        left = sorted(label for label in known if label > done)
+        for label in left:
+            barred = _barred(pipelines, pipeline, trigger, label)  # told with the next that is not
+            if _is_ready(books, pipelines, trigger, label) and not (barred and label != left[0]):
                 raise Broken(f"{pipeline.name}: {label} is ready, and nothing has come of it")
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from itertools import groupby
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -52,6 +53,7 @@ def due(trigger: Timed, market: Market | None, start: datetime, end: datetime) -
 # ── the clock on the wall ────────────────────────────────────────────────────────────────────
 
 
+@lru_cache(maxsize=512)
 def cron(expression: str, zone: ZoneInfo, start: datetime, end: datetime) -> list[datetime]:
     """Debian's cron: fixed times by the wall, once a day; with a star in minute or hour by real time."""
     fields = expression.lower().split()
@@ -95,6 +97,7 @@ def numbers(field: str, low: int, high: int, names: Sequence[str] = (), first: i
     return frozenset(found)
 
 
+@lru_cache(maxsize=512)
 def every(interval: timedelta, zone: ZoneInfo, start: datetime, end: datetime) -> list[datetime]:
     """Of an hour: by real time from the full hour. Of a day: by the wall from midnight. Else: from 1970."""
     if HOUR % interval == timedelta(0):
