@@ -23,6 +23,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "explain": ("openbell.cli.configuration:explain", "What a field or a code means."),
     "plan": ("openbell.cli.plan:plan", "What would run, and which dates are left out, and why."),
     "run": ("openbell.cli.run:run", "Run a pipeline or a sweep, and follow it. Again: only what is missing."),
+    "replay": ("openbell.cli.replay:replay", "Replay one task in the foreground: clock, lag, halt, step."),
     "graph": ("openbell.cli.graph:graph", "The steps of a pipeline or a run, and what each waits for."),
     "backfill": ("openbell.cli.backfill:backfill", "Run a pipeline for each session of a range."),
     "start": ("openbell.cli.daemon:start", "Lead the project: open runs when their time comes."),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -11,12 +13,19 @@ import click
 
 from openbell.cli.findings import shown
 from openbell.cli.options import OUTPUT
-from openbell.errors import NotFound, UsageError
+from openbell.errors import NotFound, OpenbellError, UsageError
 
 TEMPLATES = {
-    "sweep-demo": ("momentum.yaml", "A momentum rule over every NYSE session of 2012, four look-backs.")
+    "sweep-demo": ("momentum.yaml", "A momentum rule over every NYSE session of 2012, four look-backs."),
+    "trading-simulation": (
+        "trading_simulation_replay.yaml",
+        "Mean reversion on synthetic quotes, as a replay and as a batch, and a Monte Carlo sweep.",
+    ),
 }
 """Name -> (the file to run, what it is)."""
+
+_MAKER = "generate.py"
+"""A file of a template that writes its data."""
 
 _SCHEMAS = {"pipeline.schema.json": "pipeline", "project.schema.json": "project"}
 
@@ -44,12 +53,23 @@ def init(folder: str, template: str, output: str) -> None:
         if output == "text":
             click.echo(f"  {shown(path)}")
     start, what = TEMPLATES[template]
+    if _MAKER in content:
+        _make_data(target)
     if output == "json":
         told = {"folder": str(target.resolve()), "template": template, "files": list(content), "run": start}
         click.echo(json.dumps(told, ensure_ascii=False))
         return
     where = "" if target.resolve() == Path.cwd() else f"cd {shown(target)} && "
     click.echo(f"\n{what}\nNext: {where}openbell run {start}")
+
+
+def _make_data(folder: Path) -> None:
+    """Run the template's own program that writes its data. Where it cannot, the way to do it is told."""
+    done = subprocess.run([sys.executable, _MAKER], cwd=folder, capture_output=True, text=True)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["without a word"])[-1]
+        hint = f"pip install 'openbell[data]', then: cd {shown(folder)} && python {_MAKER}"
+        raise OpenbellError(f"the files are there, their data is not: {last}", hint=hint)
 
 
 def _content(template: str) -> list[tuple[str, bytes]]:

@@ -21,21 +21,33 @@ from openbell.cli.targets import find
 @click.option(
     "-o", "form", type=click.Choice(["text", "json"]), default="text", help="How to say where it is."
 )
+@click.option(
+    "--heat",
+    multiple=True,
+    metavar="A,B[=RESULT]",
+    help="Draw a result over these two axes, e.g. decay,width=pnl. Default: the first two of parameters.",
+)
 @PROJECT
-def report(target: str, output: str | None, opened: bool, form: str, project: str) -> None:
+def report(
+    target: str, output: str | None, opened: bool, form: str, heat: tuple[str, ...], project: str
+) -> None:
     """Write one HTML file about a run: outcomes, performance, failures, durations, configuration.
 
-    It needs no network and no server. TARGET is a run; without a number, the newest of the name.
+    It needs no network and no server. TARGET is a run; without a number, the newest of the name. Results that
+    name an SVG or PNG file are drawn in it.
     """
     from openbell.report.build import build
+    from openbell.report.heat import Wanted
 
+    wanted = [Wanted.parsed(text) for text in heat]
     store = Setting.of_the_past(Path(project)).past()
     record = find(store, target).record
     info = store.info(record.id)
     assert info is not None
     attempts = list(store.attempts(record.id, last_only=True))
     path = Path(output or f"{record.id.replace('/', '-')}.html")
-    path.write_text(build(info, record, attempts, _source(record.run.pipeline.source)), encoding="utf-8")
+    page = build(info, record, attempts, _source(record.run.pipeline.source), wanted)
+    path.write_text(page, encoding="utf-8")
     told = {"run": record.id, "file": str(path.resolve()), "bytes": path.stat().st_size}
     click.echo(json.dumps(told, ensure_ascii=False) if form == "json" else shown(path))
     if opened:

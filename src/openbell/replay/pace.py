@@ -41,7 +41,8 @@ class Line:
         self._descriptor = descriptor
         self._open = True
         self.paused = False
-        self.stepping = False
+        self.steps = 0
+        """Cycles to let through while it is halted."""
 
     def listen(self, seconds: float | None) -> None:
         """Take in what has been asked; wait so long for it, or for ever."""
@@ -59,7 +60,8 @@ class Line:
             if byte == ord("p"):
                 self.paused = not self.paused
             elif byte == ord("s"):
-                self.paused = self.stepping = True
+                self.paused = True
+                self.steps += 1
 
     def tell(self, **figures: Any) -> None:
         """Send figures, unless nobody takes them."""
@@ -127,10 +129,11 @@ class Pace:
             return
         line.listen(0)
         halted = self._wall.now()
-        while line.paused and not line.stepping:
+        while line.paused and not line.steps:
             line.tell(now=until, paused=True)
             line.listen(None)
-        self.step, line.stepping = line.stepping, False
+        self.step = line.paused and line.steps > 0
+        line.steps = max(0, line.steps - 1) if line.paused else 0
         if self._origin is not None:
             self._origin = (self._origin[0] + self._wall.now() - halted, self._origin[1])
 

@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from openbell.errors import DataError
-from openbell.replay.batch import Chunk, Origin, Times
+from openbell.replay.batch import Chunk, Origin, Times, numbers
 from openbell.replay.layout import File
 
 AT_ONCE = 1 << 16
@@ -185,15 +184,15 @@ class Reader:
             column = rows.column(name)
             if pa.types.is_dictionary(column.type):
                 words = [word in values for word in column.dictionary.to_pylist()]
-                codes = column.indices.fill_null(len(words)).to_numpy(zero_copy_only=False)
+                codes = column.indices.fill_null(len(words)) if column.null_count else column.indices
+                codes = numbers(codes)
                 mask &= np.array([*words, None in values], np.bool_)[codes]
             else:
-                wanted = pa.array(list(values)).cast(column.type)
-                mask &= pc.is_in(column, wanted).to_numpy(zero_copy_only=False)
+                mask &= _among(column, values)
         return mask
 
     def _times(self, stamps: pa.Array, first: int) -> Times:
-        raw = stamps.view(pa.int64()).to_numpy(zero_copy_only=False)
+        raw: Times = numbers(stamps).view(np.int64)
         factor = _TO_NS[stamps.type.unit] if pa.types.is_timestamp(stamps.type) else 1
         if factor > 1:
             if raw.size and max(abs(int(raw.min())), abs(int(raw.max()))) > (1 << 63) // factor - 1:
@@ -233,6 +232,13 @@ def readers(files: Sequence[File], keys: Mapping[str, Sequence[Any]], wanted: Wa
 def _differing(one: pa.Schema, other: pa.Schema) -> str:
     mine, theirs = ({f"{field.name}: {field.type}" for field in schema} for schema in (one, other))
     return f"{', '.join(sorted(theirs - mine)) or 'nothing'} instead of {', '.join(sorted(mine - theirs))}"
+
+
+def _among(column: pa.Array, values: frozenset[Any]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    from pyarrow import compute  # takes 50 ms to import, and is seldom needed
+
+    found = compute.is_in(column, pa.array(list(values)).cast(column.type))
+    return found.to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
 
 
 def _is_text(kind: pa.DataType) -> bool:

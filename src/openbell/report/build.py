@@ -16,7 +16,9 @@ from openbell.core.render import task_label
 from openbell.core.state import RunRecord
 from openbell.core.summary import summarize
 from openbell.report import charts
+from openbell.report.drawings import drawings
 from openbell.report.grid import outcomes
+from openbell.report.heat import Wanted, drawn, heats
 from openbell.report.parts import amount, note, scrolling, section, span, table
 from openbell.report.performance import MEASURES, Performance, performance
 from openbell.report.results import Figure, figures
@@ -30,13 +32,24 @@ _MOST_FAILED = 25
 _LONGEST_DEFINITION = 100_000
 
 
-def build(info: RunInfo, record: RunRecord, attempts: Sequence[AttemptInfo], source: str) -> str:
-    """The report. `attempts`: the last of each task; `source`: the text of the definition's file."""
+def build(
+    info: RunInfo,
+    record: RunRecord,
+    attempts: Sequence[AttemptInfo],
+    source: str,
+    wanted: Sequence[Wanted] = (),
+) -> str:
+    """The report. `attempts`: the last of each task; `source`: the text of the definition's file.
+
+    `wanted`: the heat maps to draw instead of the usual ones.
+    """
     page = Template(_asset("page.html"))
     script = _asset("page.js")
     curves = performance(record, attempts)
     sections = [
         _performance(curves) if curves else "",
+        *_heats(record, attempts, wanted),
+        drawings(record, attempts),
         *(outcomes(name, group) for name, group in record.groups.items() if group.size > 1),
         _failures(record, attempts),
         _results(figures(record, attempts), several=len(record.groups) > 1),
@@ -98,6 +111,11 @@ def _performance(curves: Performance) -> str:
             "without a risk-free rate. Drawdown: the deepest fall from a peak."
         ),
     )
+
+
+def _heats(record: RunRecord, attempts: Sequence[AttemptInfo], wanted: Sequence[Wanted]) -> list[str]:
+    found = [heat for one in wanted or (None,) for heat in heats(record, attempts, one)]
+    return [drawn(heat, several=len(record.groups) > 1) for heat in found]
 
 
 def _failures(record: RunRecord, attempts: Sequence[AttemptInfo]) -> str:
