@@ -6,7 +6,7 @@ the bars by an hour. The same seed makes the same bars of a day, whatever else i
 
     python generate.py [--from 2025-10-30] [--to 2025-11-06] [--seed 7] [--slowly SECONDS] [ES NQ ...]
 
-`--slowly`: each file grows for so long, with signal files beside it, as a real export does.
+Signals in `data/raw/logs` tell when an export has begun, how far it is, and when it is complete.
 """
 
 import argparse
@@ -77,31 +77,24 @@ def lines(instrument: Instrument, day: date, seed: int) -> list[str]:
 
 
 def export(path: Path, text: list[str], seconds: float) -> None:
-    """Write one export, all at once or bit by bit; then with signals, as `logs/export_*_NAME.json`."""
+    """Write one export, in so many seconds."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    if not seconds:
-        draft = path.with_suffix(".part")
-        draft.write_text("".join(line + "\n" for line in text))
-        draft.replace(path)
-        return
-    signal(path, "start", rows=0)
-    pieces = 20
+    pieces = 20 if seconds else 1
     with path.open("w") as file:
         for piece in range(pieces):
-            file.writelines(
-                line + "\n" for line in text[piece * len(text) // pieces : (piece + 1) * len(text) // pieces]
-            )
+            part = text[piece * len(text) // pieces : (piece + 1) * len(text) // pieces]
+            file.writelines(f"{line}\n" for line in part)
             file.flush()
-            signal(path, "progress", rows=(piece + 1) * len(text) // pieces)
             time.sleep(seconds / pieces)
-    signal(path, "complete", rows=len(text))
 
 
-def signal(path: Path, what: str, **data: object) -> None:
-    """A signal file beside the exports."""
-    target = path.parent / "logs" / f"export_{what}_{path.stem}.json"
-    target.parent.mkdir(exist_ok=True)
-    target.write_text(json.dumps({"file": path.name, **data}) + "\n")
+def signal(what: str, at: datetime, **data: object) -> None:
+    """Tell how far the export is, as platforms do: a file beside the exports."""
+    target = RAW / "logs" / f"export_{what}_{at:%Y%m%d_%H%M%S_%f}.json"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.with_suffix(".part")
+    draft.write_text(json.dumps({"export": at.isoformat(), **data}) + "\n")
+    draft.replace(target)
 
 
 def main() -> None:
@@ -111,17 +104,20 @@ def main() -> None:
     parser.add_argument("--from", dest="first", type=date.fromisoformat, default=date(2025, 10, 30))
     parser.add_argument("--to", dest="last", type=date.fromisoformat, default=date(2025, 11, 6))
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--slowly", type=float, default=0, metavar="SECONDS")
+    parser.add_argument("--slowly", type=float, default=0, metavar="SECONDS", help="for each file")
     parser.add_argument("names", nargs="*", default=["ES", "NQ", "YM", "CL", "NG", "GC"])
     chosen = parser.parse_args()
-    known, count = instruments(), 0
+    known, count, rows, begun = instruments(), 0, 0, datetime.now(UTC)
+    signal("start", begun, instruments=chosen.names)
     for name in chosen.names:
         for n in range((chosen.last - chosen.first).days + 1):
             day = chosen.first + timedelta(days=n)
             if text := lines(known[name], day, chosen.seed):
                 export(RAW / f"{name}_{day:%Y%m%d}.csv", text, chosen.slowly)
-                count += 1
-    print(f"{RAW}: {count} synthetic exports of {', '.join(chosen.names)}")
+                count, rows = count + 1, rows + len(text)
+        signal("progress", begun, instrument=name, files=count, rows=rows)
+    signal("complete", begun, files=count, rows=rows)
+    print(f"{RAW}: {count} synthetic exports of {', '.join(chosen.names)}, {rows:,} bars")
 
 
 if __name__ == "__main__":

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
+import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
 import pytest
 
+from tests.cli.conftest import finish
 from tests.examples import breakouts
-from tests.examples.conftest import Example
+from tests.examples.conftest import ROOT, Example
 
 pytestmark = pytest.mark.slow
 Make = Callable[[str], Example]
@@ -201,22 +205,40 @@ def test_a_slot_comes_to(example: Make, what: str) -> None:
 
 @pytest.fixture(scope="module")
 def week(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Example]:
-    """Eight days of six instruments over the change of the clocks, by hand; its files are only read."""
+    """Eight days of six instruments over the change of the clocks; its files are only read."""
     desk = Example("breakout_every_15m", tmp_path_factory.mktemp("breakout"))
-    desk.python("generate.py")
-    raw = sorted((desk.folder / "data/raw").glob("*.csv"))
-    assert len(raw) == 6 * 7
-    for path in raw:
-        assert translate(desk, path.name) == ""
-    for name in NAMES:
-        assert desk.python("analyze.py", OPENBELL_PARAMS=json.dumps({"instrument": name})).code == 0
+    told = desk.follow_the_readme()
+    assert "49 tasks: 49 succeeded" in told
+    assert told.splitlines()[-2:] == months(desk)
     yield desk
     desk.close()
 
 
+def months(desk: Example) -> list[str]:
+    """The lines of the README that tell what each month came to."""
+    text = (ROOT / desk.folder.name / "README.md").read_text()
+    return re.findall(r"^    (\d{4}_\d\d: .*)", text, re.MULTILINE)
+
+
+def test_the_months_are_the_expected_ones(week: Example) -> None:
+    expected = sorted((ROOT / "breakout_every_15m/expected").glob("*.csv"))
+    assert len(expected) == 2
+    for path in expected:
+        assert (week.folder / "data/analyzer_runs" / path.name).read_text() == path.read_text()
+
+
+def test_raw_files_are_archived_as_they_were(week: Example, example: Make) -> None:
+    again = example("breakout_every_15m")
+    again.python("generate.py")
+    made = {path.name: path.read_bytes() for path in (again.folder / "data/raw").glob("*.csv")}
+    archived = {path.name: path.read_bytes() for path in (week.folder / "data/raw/archive").iterdir()}
+    assert archived == made
+    assert not list((week.folder / "data/raw").glob("*.csv"))
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_trade_of_the_week(week: Example, name: str) -> None:
-    days = breakouts.minutes(sorted((week.folder / "data/raw").glob(f"{name}_*.csv")))
+    days = breakouts.minutes(sorted((week.folder / "data/raw/archive").glob(f"{name}_*.csv")))
     assert list(days) == [
         date(2025, 10, 30),
         date(2025, 10, 31),
@@ -245,3 +267,234 @@ def test_every_trade_of_the_week(week: Example, name: str) -> None:
                     assert row["Exit_Time"] == told.ended, where
                 results.add(told.result)
     assert "loss" in results
+
+
+def test_a_month_is_its_days(week: Example) -> None:
+    runs = week.folder / "data/analyzer_runs"
+    merged = sorted(path for path in runs.glob("*/2025/*.parquet") if path.stem.count("_") == 3)
+    assert len(merged) == 6 * 2 * 2
+    for path in merged:
+        days = sorted(path.parent.glob(f"{path.stem}_*.parquet"))
+        assert pl.read_parquet(path).equals(pl.concat(map(pl.read_parquet, days)).sort("Date", "Slot"))
+    for month in ("2025_10", "2025_11"):
+        told = pl.read_parquet(runs / f"summary_{month}.parquet")
+        trades = pl.concat(pl.read_parquet(path) for path in merged if path.stem.endswith(month))
+        assert told["Trades"].sum() == trades.filter(pl.col("Direction") != 0).height
+        assert told["PnL"].sum() == pytest.approx(trades["PnL"].sum())
+        for row in told.to_dicts():
+            own = trades.filter(
+                (pl.col("Instrument") == row["Instrument"]) & (pl.col("Slot") == row["Slot"])
+            )["PnL"].to_list()
+            lost = -sum(one for one in own if one < 0)
+            factor = sum(one for one in own if one > 0) / lost if lost else None
+            assert row["Profit_Factor"] == pytest.approx(factor, abs=1e-4)
+
+
+# ── what befalls files, with the pipeline ────────────────────────────────────────────────────────
+
+
+def complete(desk: Example, what: str = "complete") -> None:
+    """The signal of a platform whose export is complete (or has begun)."""
+    signal = desk.folder / f"data/raw/logs/export_{what}_{time.time_ns()}.json"
+    signal.parent.mkdir(parents=True, exist_ok=True)
+    draft = signal.with_suffix(".part")
+    draft.write_text(json.dumps({"export": time.time_ns()}))
+    draft.replace(signal)
+
+
+def raw(desk: Example) -> list[str]:
+    return sorted(path.name for path in (desk.folder / "data/raw").glob("*.csv"))
+
+
+def test_nothing_new_is_nothing_to_do(example: Make) -> None:
+    desk = example("breakout_every_15m")
+    told = desk.succeeds("run", "breakout")
+    assert "8 tasks: 8 skipped" in told.out
+    assert "no file that is ready matches data/raw/*.csv" in told.err
+
+
+def test_half_an_export_is_waited_for(example: Make) -> None:
+    desk = example("breakout_every_15m")
+    desk.python("generate.py", "--from", "2025-11-04", "--to", "2025-11-04", "ES")
+    shutil.rmtree(desk.folder / "data/raw/logs")
+    path = desk.folder / "data/raw/ES_20251104.csv"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    complete(desk, "start")
+    process = desk.begin("run", "breakout")
+    desk.until(lambda: "its writer told start" in desk.run("why", "breakout/1/translator").out)
+    assert not (desk.folder / "data/processed").exists()
+    path.write_bytes(whole)
+    complete(desk)
+    finish(process, 60)
+    assert bars(desk, "ES_2025").height == 1380
+    assert raw(desk) == []
+
+
+def test_one_bad_export_stays_and_the_others_go_on(example: Make) -> None:
+    desk = example("breakout_every_15m")
+    desk.python("generate.py", "--from", "2025-11-04", "--to", "2025-11-04")
+    shutil.rmtree(desk.folder / "data/raw/logs")
+    broken = desk.folder / "data/raw/NG_20251104.csv"
+    whole = broken.read_bytes()
+    broken.write_bytes(whole[:-100])
+    alien = export(desk, "ZZ_20251104.csv", "20251104 000000;5;6;4;5;1")
+    complete(desk)
+    outcome = desk.run("run", "breakout", timeout=120)
+    assert outcome.code == 2
+    assert "11 succeeded, 3 failed" in outcome.out, "two exports, and the instrument that has no bars"
+    log = desk.run("logs", "breakout", "--failed").out
+    assert "NG_20251104.csv, line" in log
+    assert "is cut off: the export is not complete" in log
+    assert "unknown instrument 'ZZ'" in log
+    assert "there are no bars of NG" in log
+    assert raw(desk) == ["NG_20251104.csv", "ZZ_20251104.csv"]
+    assert broken.read_bytes() == whole[:-100]
+    summary = pl.read_parquet(desk.folder / "data/analyzer_runs/summary_2025_11.parquet")
+    assert set(summary["Instrument"]) == {"ES", "NQ", "YM", "CL", "GC"}
+
+    broken.write_bytes(whole)  # the platform sends it once more
+    alien.unlink()
+    complete(desk)
+    desk.succeeds("run", "breakout", "--new")
+    assert raw(desk) == []
+    assert bars(desk, "NG_2025").height == 1380
+    summary = pl.read_parquet(desk.folder / "data/analyzer_runs/summary_2025_11.parquet")
+    assert set(summary["Instrument"]) == set(NAMES)
+
+
+SUCCESS = '    print("[SUCCESS] Data translation completed successfully!")\n'
+
+
+def test_a_translator_that_hangs_after_its_success_is_ended(example: Make) -> None:
+    desk = example("breakout_every_15m")
+    desk.python("generate.py", "--from", "2025-11-04", "--to", "2025-11-04", "ES")
+    desk.edit("translate.py", SUCCESS, SUCCESS + "    import time\n\n    time.sleep(600)\n")
+    desk.edit("breakout.yaml", "linger: 10s", "linger: 1s")
+    desk.edit("breakout.yaml", "[ES, NQ, YM, CL, NG, GC]", "[ES]")
+    desk.succeeds("run", "breakout")
+    assert "ES_20251104.csv: 1,380 bars verified" in desk.run("logs", "breakout/1/translator").out
+    assert raw(desk) == []
+    assert bars(desk, "ES_2025").height == 1380
+    shown = json.loads(desk.run("runs", "show", "breakout/1", "-o", "json").out)
+    (hung,) = [one for one in shown["attempts"] if one["step"] == "translator"]
+    assert hung["state"] == "succeeded"
+    assert "ended_after_marker" in str(hung), "and the record says that it had to be ended"
+
+
+def test_a_success_that_is_only_printed_archives_nothing(example: Make) -> None:
+    desk = example("breakout_every_15m")
+    desk.python("generate.py", "--from", "2025-11-04", "--to", "2025-11-04", "ES")
+    desk.edit(
+        "translate.py", "            write(path, merged)\n", "            write(path, merged.head(1000))\n"
+    )
+    desk.edit("breakout.yaml", "[ES, NQ, YM, CL, NG, GC]", "[ES]")
+    whole = (desk.folder / "data/raw/ES_20251104.csv").read_bytes()
+    outcome = desk.run("run", "breakout", timeout=120)
+    assert outcome.code == 2
+    log = desk.run("logs", "breakout", "--failed").out
+    assert "[SUCCESS]" in log
+    assert "ES_20251104.csv: 380 of 1380 bars are not there as they were sent" in log
+    assert (desk.folder / "data/raw/ES_20251104.csv").read_bytes() == whole
+
+
+def test_a_translator_that_fails_after_its_success_line_has_failed(example: Make) -> None:
+    desk = example("breakout_every_15m")
+    desk.python("generate.py", "--from", "2025-11-04", "--to", "2025-11-04", "ES")
+    desk.edit("translate.py", SUCCESS, SUCCESS + "    raise SystemExit(3)\n")
+    desk.edit("breakout.yaml", "[ES, NQ, YM, CL, NG, GC]", "[ES]")
+    assert desk.run("run", "breakout", timeout=120).code == 2
+    assert raw(desk) == ["ES_20251104.csv"]
+
+
+def test_one_failing_instrument_does_not_hold_back_the_others(example: Make) -> None:
+    desk = example("breakout_every_15m")
+    desk.edit("breakout.yaml", "GC]", "GX]")
+    desk.python("generate.py", "--from", "2025-11-04", "--to", "2025-11-04")
+    outcome = desk.run("run", "breakout", timeout=120)
+    assert outcome.code == 2
+    assert "12 succeeded, 1 failed" in outcome.out
+    assert "unknown instrument 'GX'" in desk.run("logs", "breakout", "--failed").out
+    summary = pl.read_parquet(desk.folder / "data/analyzer_runs/summary_2025_11.parquet")
+    assert set(summary["Instrument"]) == set(NAMES) - {"GC"}
+    assert bars(desk, "GC_2025").height == 1380
+
+
+def test_a_table_that_somebody_has_broken_is_named_and_its_exports_stay(example: Make) -> None:
+    desk = example("breakout_every_15m")
+    desk.python("generate.py", "--from", "2025-11-04", "--to", "2025-11-04", "ES", "GC")
+    desk.edit("breakout.yaml", "[ES, NQ, YM, CL, NG, GC]", "[ES, GC]")
+    desk.succeeds("run", "breakout")
+    table = desk.folder / "data/processed/GC_2025.parquet"
+    whole = table.read_bytes()
+    table.write_bytes(whole[:-50])
+    desk.python("generate.py", "--from", "2025-11-05", "--to", "2025-11-05", "ES", "GC")
+    outcome = desk.run("run", "breakout", "--new", timeout=120)
+    assert outcome.code == 2
+    assert "data/processed/GC_2025.parquet cannot be read" in desk.run("logs", "breakout", "--failed").out
+    assert raw(desk) == ["GC_20251105.csv"]
+    assert bars(desk, "ES_2025").height == 2 * 1380
+    table.write_bytes(whole)
+    desk.succeeds("run", "breakout", "--new")
+    assert bars(desk, "GC_2025").height == 2 * 1380
+
+
+def test_a_complete_export_opens_a_run_by_itself(example: Make) -> None:
+    """The daemon leads; nobody gives a command when the files come."""
+    desk = example("breakout_every_15m")
+    desk.succeeds("start")
+    try:
+        desk.python("generate.py", "--from", "2025-11-04", "--to", "2025-11-04", "ES", "NQ")
+        month = desk.folder / "data/analyzer_runs/summary_2025_11.parquet"
+        desk.until(month.exists, 60)
+        desk.until(lambda: raw(desk) == [], 30)
+    finally:
+        desk.succeeds("stop")
+    assert set(pl.read_parquet(month)["Instrument"]) == {"ES", "NQ"}
+
+
+def test_quarter_hours_go_on_while_the_clocks_are_set_back(example: Make) -> None:
+    """In Chicago 01:00 comes twice on 2 November 2025. Each quarter of an hour a run takes what has come."""
+    desk = example("breakout_every_15m")
+    told = desk.run("rehearse", "--from", "2025-11-02", "--to", "2025-11-02", "--length", "1m", "-o", "json")
+    assert told.code == 0, told.err
+    runs = json.loads(told.out)["runs"]
+    first = datetime(2025, 11, 2, tzinfo=UTC)
+    assert [datetime.fromisoformat(run["opens"]) for run in runs] == [
+        first + n * timedelta(minutes=15) for n in range(96)
+    ]
+    for run in runs:
+        steps = run["steps"]
+        assert steps["translator"]["ends"] <= steps["analyzer"]["starts"] <= steps["merger"]["starts"]
+
+
+# ── real bars ────────────────────────────────────────────────────────────────────────────────────
+
+SHARED = [folder / "shared/data/raw/minute" for folder in ROOT.parents[1:3]]
+REAL = next((folder for folder in SHARED if folder.is_dir()), SHARED[0])
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="the real minute bars (../shared/data/raw/minute) are not here")
+def test_real_bars_of_gold_and_an_index(example: Make) -> None:
+    desk = example("breakout_every_15m")
+    desk.edit("breakout.yaml", "[ES, NQ, YM, CL, NG, GC]", "[GC, FDAX]")
+    folder = desk.folder / "data/raw"
+    shutil.copytree(REAL, folder)
+    for path in folder.iterdir():
+        path.chmod(0o644)
+    complete(desk)
+    desk.succeeds("run", "breakout")
+    lines = {
+        name: sum(path.read_text().count("\n") for path in REAL.glob(f"{name}_*"))
+        for name in ("XAUUSD", "DE30EUR")
+    }
+    assert bars(desk, "GC_2014").height == lines["XAUUSD"] == 12_451
+    assert bars(desk, "FDAX_2019").height == lines["DE30EUR"] == 2_439
+    days = breakouts.minutes(sorted(REAL.glob("XAUUSD_*.csv")))
+    for day, own in days.items():
+        for session, (since, slots) in breakouts.SLOTS.items():
+            path = desk.folder / f"data/analyzer_runs/GC{session}/2014/GC{session}_an_{day:%Y_%m_%d}.parquet"
+            for slot, row in zip(slots, pl.read_parquet(path).to_dicts(), strict=True):
+                told = breakouts.follow("GC", day, own, since, slot, last_day=day == max(days))
+                assert (row["Result"], row["Direction"]) == (told.result, told.side)
+                assert row["Points"] == pytest.approx(told.points, abs=1e-9)

@@ -1,7 +1,8 @@
 """The real core, calendars and definitions on a simulated clock: what would run when, months ahead.
 
 Nothing here decides. Occasions, gates, slots and misses are those of `decide`; only how long tasks take is
-assumed, from the history of their steps where there is one.
+assumed, from the history of their steps where there is one, and that files are there when a step asks for
+them, one for each pattern.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from hashlib import blake2b
 
-from openbell.core.decide import decide
+from openbell.core.decide import decide, lookouts
 from openbell.core.events import (
     Action,
     Cancel,
@@ -31,6 +32,7 @@ from openbell.core.events import (
 )
 from openbell.core.evolve import evolve
 from openbell.core.following import awaited
+from openbell.core.inputs import Clear, Cleared, FilesSeen, InputFile
 from openbell.core.model import Pipeline, Step, TaskKey
 from openbell.core.naps import Naps
 from openbell.core.occasions import last_over, request_id
@@ -114,7 +116,7 @@ class Rehearsal:
             for action in decision.actions:
                 evolve(state, action)
                 self._perform(state, action, now)
-            if decision.actions:
+            if decision.actions or self._arrive(state, now):
                 continue
             following = [at for at in (decision.wake_at, self._ends[0][0] if self._ends else None) if at]
             if not following or (now := max(now, min(following))) >= self.end:
@@ -122,6 +124,21 @@ class Rehearsal:
             now = self._after_outage(now)
             self._finish(state, now)
         raise AssertionError("the rehearsal does not come to an end")
+
+    def _arrive(self, state: State, now: datetime) -> bool:
+        """Files have come for every step that looks for some and has been told of none; returns whether."""
+        news = False
+        for (run, step), wanted in lookouts(state, now).items():
+            intake = state.runs[run].groups[step].intake
+            if intake is None or intake.seen is not None:
+                continue
+            found = [InputFile(glob, 1, 0, f"{run}/{step}/{glob}") for glob in wanted.globs]
+            if wanted.signal is not None:
+                told = wanted.signal.complete
+                found.append(InputFile(told, 1, 0, f"{run}/{step}/{told}", "signal"))
+            evolve(state, FilesSeen(now, run, step, tuple(found)))
+            news = True
+        return news
 
     def _past(self) -> dict[str, dict[str, RunState]]:
         """Before the stretch all went well: who comes after a session of then need not wait for it."""
@@ -172,6 +189,8 @@ class Rehearsal:
                 played = self._by_run[action.run].steps[action.step]
                 played.note = action.reason
                 self._ready(state.runs[action.run], now)
+            case Clear(run=run, step=step, file=file):
+                evolve(state, Cleared(now, run, step, file.path, file.key))
             case Miss():
                 found = Unopened(now, action.pipeline, action.first, action.count, action.reason)
                 self.unopened.append(found)
