@@ -101,7 +101,7 @@ def test_overlap(folder: Folder, overlap: Overlap) -> None:
 
 def test_what_is_not_said(folder: Folder) -> None:
     pipeline = folder.load(US + STEPS).pipeline
-    assert (pipeline.triggers, pipeline.catch_up, pipeline.overlap) == ((), 1, Overlap.FORBID)
+    assert (pipeline.triggers, pipeline.catch_up, pipeline.overlap) == ((), 1, None)
 
 
 # ── what is wrong ────────────────────────────────────────────────────────────────────────────
