@@ -233,3 +233,14 @@ def test_a_plan_tells_what_is_waited_for(desk: Desk) -> None:
     assert "in/*.csv, as soon as they are there" in out
     assert "archived in archive" in out
     assert os.path.exists(desk.folder / ".openbell") is False
+
+
+@pytest.mark.parametrize("verify", ["", "verify: 'true'"])
+def test_what_lingers_after_its_marker_keeps_its_inputs_unless_verified(desk: Desk, verify: str) -> None:
+    keys = f"consume: delete\n    done_when: {{output: DONE, linger: 200ms}}\n    {verify}"
+    each(desk, work="echo DONE; sleep 60", keys=keys)
+    desk.write("in/x.csv", "1")
+    done = desk.run("run", "p.yaml")
+    assert done.code == 0, done.err
+    assert files(desk) == ({} if verify else {"x.csv": "1"})
+    assert len(store(desk).consumed_files("p", "a")) == (1 if verify else 0)

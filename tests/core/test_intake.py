@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from openbell.core.decide import decide, lookouts
-from openbell.core.events import CloseRun, Event, Exit, Exited, OpenRun, Pause, Resume, Skip, Started
+from openbell.core.events import CloseRun, Event, Exit, Exited, OpenRun, Pause, Resume, Skip, Start, Started
 from openbell.core.evolve import evolve, is_news
 from openbell.core.explain import explain
+from openbell.core.failures import failure_groups
 from openbell.core.inputs import (
     Absent,
     Bind,
@@ -418,3 +419,33 @@ def test_of_very_many_files_a_task_takes_as_many_as_it_can_be_told_of() -> None:
     bound = world.record.groups["a"].step.files.bound  # type: ignore[union-attr]
     assert bound is not None
     assert 400 < len(bound) < 1000
+
+
+@pytest.mark.parametrize(("verified", "used"), [(False, []), (True, ["/in/x.csv"])])
+def test_what_was_ended_after_its_marker_uses_its_files_up_only_when_verified(
+    verified: bool, used: list[str]
+) -> None:
+    world = World(each(consume=Consume.DELETE))
+    world.apply(seen(file("x.csv")))
+    world.act()
+    world.end(ended_after_marker=True, verified=verified)
+    done = world.act()
+    assert [event.file.path for event in done if isinstance(event, Clear)] == used
+    assert world.states() == "S"
+
+
+def test_what_fails_for_want_of_files_is_told_with_the_failures() -> None:
+    world = World(taking(absent=Absent.FAIL))
+    world.apply(seen())
+    world.act()
+    (group,) = failure_groups(world.record, [])
+    assert (group.error, group.count) == ("no file that is ready matches /in/*.csv", 1)
+
+
+def test_a_failure_for_want_of_files_may_be_one_too_many() -> None:
+    world = World(taking("a", absent=Absent.FAIL), step("b", needs=(Need("c"),)), step("c"), max_failures=1)
+    world.act()
+    world.apply(seen())
+    world.end(only=[task for task, _ in world.live() if task.step == "c"])
+    assert not any(isinstance(event, Start) for event in world.act())
+    assert world.states("b") == "X"

@@ -17,7 +17,7 @@ from openbell.core.answers import answer, cancellation
 from openbell.core.binding import binding, given_up, taken_away, turns
 from openbell.core.events import Action, Cancel, CloseRun, FallBack, Skip, Stall, Start, Stop
 from openbell.core.gates import PATIENT, Scope, awaits_files, closed_gate, expired, missed, slots
-from openbell.core.inputs import Clear, Lookout, WaitingFor
+from openbell.core.inputs import Clear, Fail, Lookout, WaitingFor
 from openbell.core.intake import lookout, waits_for_chores
 from openbell.core.model import Step, TaskKey
 from openbell.core.naps import Naps
@@ -81,7 +81,8 @@ def decide(state: State, now: datetime, naps: Naps | None = None) -> Decision:
             actions.append(CloseRun(now, record.id, result))
             actions.extend(ending(record, result, numbers, now))
         actions.extend(_stall(record, now))
-    actions.extend(_starts(state, now, waiting))
+    if not any(isinstance(action, Fail) for action in actions):  # it may be one too many
+        actions.extend(_starts(state, now, waiting))
     if not actions:
         for record in awake:
             _nod_off(state, record, now, naps)
@@ -210,7 +211,10 @@ def _starts(state: State, now: datetime, queue: list[tuple[RunRecord, Group]]) -
             who = (record.run.pipeline.name, group.step.name)
             if who not in bound:  # what one takes now, the next does not get: it is asked in the next round
                 bound.add(who)
-                yield from binding(state, record, group, now)
+                found = list(binding(state, record, group, now))
+                yield from found
+                if any(isinstance(action, Fail) for action in found):
+                    return
             continue
         for cell in group.ready(now):
             if slots(scope):

@@ -199,6 +199,8 @@ class Intake:
     """How often what was seen has become old."""
     spent: dict[str, str] = field(default_factory=dict)
     """Keys of bound files that have been consumed -> the run that did."""
+    withheld: set[int] = field(default_factory=set)
+    """Cells whose success uses nothing up: they were ended after their marker, and not verified."""
 
 
 @dataclass(slots=True)

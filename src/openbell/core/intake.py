@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from openbell.core.events import Exited
+from openbell.core.exits import Exit
 from openbell.core.inputs import Bind, Cleared, Consume, Files, FilesSeen, InputFile, Lookout, Signal
 from openbell.core.model import Pipeline, Run, Step
 from openbell.core.render import render, values
@@ -212,6 +213,7 @@ def bind(state: State, event: Bind) -> None:
     record.bind(bound_run(record.run, event), event.step)
     if group.intake is not None and event.files is not None:
         group.intake.seen = None
+        group.intake.withheld.clear()
         keys = {file.key for file in event.files}
         group.intake.spent = {key: run for key, run in group.intake.spent.items() if key in keys}
 
@@ -247,10 +249,10 @@ def _unbound(step: Step) -> Step:
 
 def consumed_by(record: RunRecord, group: Group, cell: int) -> tuple[InputFile, ...]:
     """The files that are used up now that this cell has succeeded."""
-    files = group.step.files
-    if files is None or files.bound is None:
+    files, intake = group.step.files, group.intake
+    if files is None or files.bound is None or intake is None or cell in intake.withheld:
         return ()
-    every = group.count(TaskState.SUCCEEDED) == group.size
+    every = group.count(TaskState.SUCCEEDED) == group.size and not intake.withheld
     if not files.axis:
         return files.bound if every else ()
     mine = group.step.matrix.coordinates(cell)[files.axis]
@@ -261,14 +263,24 @@ def consumed_by(record: RunRecord, group: Group, cell: int) -> tuple[InputFile, 
 
 def _all_succeeded(group: Group, axis: str, path: object) -> bool:
     matrix = group.step.matrix
-    cells = (cell for cell in range(group.size) if matrix.coordinates(cell)[axis] == path)
-    return all(group.state(cell) is TaskState.SUCCEEDED for cell in cells)
+    cells = [cell for cell in range(group.size) if matrix.coordinates(cell)[axis] == path]
+    withheld = group.intake.withheld if group.intake else set()
+    return all(group.state(cell) is TaskState.SUCCEEDED for cell in cells) and not withheld.intersection(
+        cells
+    )
+
+
+def withholds(end: Exit) -> bool:
+    """Whether a success uses nothing up: what was ended by us may not have done all that it was to do."""
+    return end.ended_after_marker and not end.verified
 
 
 def consume(state: State, event: Exited) -> None:
     """Take note of what the success of this task has used up, in this run and in those beside it."""
     record = state.runs[event.task.run]
     group = record.groups[event.task.step]
+    if group.intake is not None and withholds(event.exit):
+        group.intake.withheld.add(event.task.cell)
     files = consumed_by(record, group, event.task.cell)
     if not files or group.intake is None or group.step.files is None:
         return

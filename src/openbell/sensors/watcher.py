@@ -28,6 +28,9 @@ class _Post:
 class Watcher:
     """Looks for files in a thread of its own. Everything else may be called from any thread.
 
+    For the gates of steps (`files.FileSensor`), for triggers of the daemon, and for whoever else has to know
+    of settled files: `look_for(key, Lookout(globs, settle), tell, known)`.
+
     `tell` is called in that thread: once after the first look, and then whenever what is there has changed.
     """
 

@@ -90,7 +90,7 @@ class Simulation:
         laws.finished(self.store, self.world)
         laws.truthful(self.store, self.world)
         alerting.told(self.store, self.engine.state.limits)
-        consumption.once(self.store, self.sensor, self.engine.state.limits)
+        consumption.once(self.store, self.sensor, self.engine.state.limits, self.world)
         return Trial(self.seed, turns, self.crashes, self.world.scenario.pipeline.size)
 
     def _step(self) -> None:

@@ -35,12 +35,12 @@ class Early:
                 raise Broken(f"{event.file.path} is put away, and {key} has not succeeded")
 
 
-def once(store: Store, sensor: SimSensor, limits: Limits) -> None:
+def once(store: Store, sensor: SimSensor, limits: Limits, world: World) -> None:
     """What is consumed was used up by exactly one run; what was used up is consumed, and put away once."""
     used: dict[tuple[str, str], set[str]] = defaultdict(set)
     for info in store.runs():
         record = store.run(info.id)
-        for step, file in _used_up(record) if record else ():
+        for step, file in _used_up(record, world) if record else ():
             used[step, file.key].add(info.id)
     for (step, key), runs in used.items():
         if len(runs) > 1:
@@ -59,7 +59,7 @@ def once(store: Store, sensor: SimSensor, limits: Limits) -> None:
     there = {entry.content for entry in sensor.files.values()}
     for info in store.runs():
         record = store.run(info.id)
-        for step, file in _used_up(record) if record else ():
+        for step, file in _used_up(record, world) if record else ():
             files = record.run.pipeline.step(step).files if record else None
             if files is not None and files.consume is not Consume.KEEP and file.key in there:
                 raise Broken(f"{file.key} was to be put away and is still there")
@@ -70,11 +70,15 @@ def _steps(store: Store, run: str) -> Iterator[str]:
     yield from record.groups if record else ()
 
 
-def _used_up(record: RunRecord) -> Iterator[tuple[str, InputFile]]:
+def _used_up(record: RunRecord, world: World) -> Iterator[tuple[str, InputFile]]:
+    """The files whose takers have all succeeded, none of them only by being ended after its marker."""
     for name, group in record.groups.items():
         for file in _bound(group.step):
-            states = {group.state(cell) for cell in _takers(group, file)}
-            if states == {TaskState.SUCCEEDED}:
+            takers = _takers(group, file)
+            keys = [AttemptKey(record.id, name, cell, group.tries[cell]) for cell in takers]
+            ends = [process.exit for key in keys if (process := world.processes.get(key))]
+            doubtful = any(end is None or (end.ended_after_marker and not end.verified) for end in ends)
+            if {group.state(cell) for cell in takers} == {TaskState.SUCCEEDED} and not doubtful:
                 yield name, file
 
 

@@ -311,6 +311,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("a forced run waits all the same", Step, "freed", lambda step: step),
     Mutant("who has forced a run is forgotten at a restart", loader, "decode_forced", _nothing),
     Mutant("one of several tasks uses a file up", intake, "consumed_by", _at_its_start),
+    Mutant("what was ended after its marker uses files up", intake, "withholds", lambda _: False),
     Mutant("consumed files are taken again", Intakes, "sift", _seen_again),
     Mutant("two runs take one file", intake, "_siblings", lambda *_: iter(())),
     Mutant("a file that is to be put away is forgotten at a restart", memory.MemoryStore, "load", _no_chores),

@@ -180,7 +180,15 @@ class SimExecutor:
         process.lost = stopped is None and world.happens(world.scenario.lose)
         code = None if stopped else int(world.happens(world.scenario.fail))
         elapsed = (world.now - process.begun).total_seconds()
-        process.exit = Exit(code, elapsed=elapsed, stopped=stopped, error="" if code == 0 else "simulated")
+        marked = code == 0 and world.happens(0.05)
+        process.exit = Exit(
+            code,
+            elapsed=elapsed,
+            stopped=stopped,
+            error="" if code == 0 else "simulated",
+            ended_after_marker=marked,
+            verified=marked and world.happens(0.5),
+        )
         fact = _outcome(process, world.clock.now())
         late = world.rng.uniform(0, 90) if world.happens(0.1) else world.rng.random() * 0.2
         self._tell(fact, late)

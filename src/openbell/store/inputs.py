@@ -84,9 +84,18 @@ def recall(record: RunRecord, step: str, spent: dict[str, str]) -> None:
         intake.spent = spent
 
 
-def recall_results(record: RunRecord, rows: Iterable[tuple[str, int, str | None]]) -> None:
-    """What successful cells have reported: (step, cell, result as JSON)."""
-    for step, cell, result in rows:
+def recall_ends(record: RunRecord, rows: Iterable[tuple[str, int, str | None, str | None]]) -> None:
+    """What successful cells have reported, and whether they used their files up.
+
+    `rows`: (step, cell, result, exit) of attempts, the last of a task last, the latter two as JSON.
+    """
+    for step, cell, result, end in rows:
         group = record.groups[step]
-        if step in record.listed and group.state(cell) is TaskState.SUCCEEDED:
+        if group.state(cell) is not TaskState.SUCCEEDED:
+            continue
+        if step in record.listed:
             group.results[cell] = json.loads(result) if result else {}
+        if group.intake is not None:
+            found = json.loads(end) if end else {}
+            withheld = found.get("ended_after_marker", False) and not found.get("verified", False)
+            (group.intake.withheld.add if withheld else group.intake.withheld.discard)(cell)

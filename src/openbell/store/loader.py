@@ -112,7 +112,8 @@ def _group(group: Group) -> dict[str, Any]:
     }
     counts = {state: group.count(state) for state in TaskState}
     base = {cell: base for cell, base in group.base.items() if base}
-    intake = (group.intake.since, dict(group.intake.spent)) if group.intake else None
+    found = group.intake
+    intake = (found.since, dict(found.spent), sorted(found.withheld)) if found else None
     return {
         "codes": bytes(group.codes),
         "doomed": sorted(group.doomed),

@@ -20,7 +20,7 @@ from openbell.core.states import FailureKind, RunState, TaskState
 from openbell.core.telling import run_of as about
 from openbell.errors import Fenced
 from openbell.store.codec import decode_fire, decode_request, encode_request
-from openbell.store.inputs import CONSUMED_KEY, chore, keys_of, recall, recall_results
+from openbell.store.inputs import CONSUMED_KEY, chore, keys_of, recall, recall_ends
 from openbell.store.loader import TaskRow, build, run_of
 from openbell.store.post import Post, alert_info, escalating, letter_info, standing
 from openbell.store.projection import NEWEST_WINS, Changes, Relay, Row, Sweep, project
@@ -240,7 +240,8 @@ class MemoryStore:
         own = (alert for alert in self._alerts.values() if alert["run"] == run_id)
         record.alerts = standing(alert for alert in own if alert["resolved_at"] is None)
         attempts.sort(key=lambda attempt: attempt["attempt"])
-        recall_results(record, ((a["step"], a["cell"], a["result"]) for a in attempts if a["ended_at"]))
+        ended = (a for a in attempts if a["ended_at"])
+        recall_ends(record, ((a["step"], a["cell"], a["result"], a["exit"]) for a in ended))
         for step, keys in keys_of(record).items():
             recall(record, step, self.consumed(record.run.pipeline.name, step, keys))
         return record

@@ -35,7 +35,7 @@ from openbell.store.codec import (
     encode_request,
 )
 from openbell.store.database import READING, cause, connect, is_locked, migrate, unusable
-from openbell.store.inputs import chore, keys_of, recall, recall_results
+from openbell.store.inputs import chore, keys_of, recall, recall_ends
 from openbell.store.loader import build, run_of
 from openbell.store.post import alert_info, escalating, letter_info, standing
 from openbell.store.projection import project
@@ -362,10 +362,9 @@ class SqlStore:
             tasks = connection.execute(TASKS, by_run)
             record = build(row._mapping, groups, tasks, live, elapsed, last_end)
             record.alerts = standing(connection.execute(STANDING, by_run).mappings())
-            if record.listed:
-                recall_results(
-                    record, ((r.step, r.cell, r.result) for r in connection.execute(RESULTS, by_run))
-                )
+            if record.listed or record.takes_files:
+                ends = connection.execute(RESULTS, by_run)
+                recall_ends(record, ((one.step, one.cell, one.result, one.exit) for one in ends))
         for step, keys in keys_of(record).items():
             recall(record, step, self.consumed(record.run.pipeline.name, step, keys))
         return record

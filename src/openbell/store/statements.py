@@ -124,7 +124,9 @@ _CLEARED = (
 )
 _UPSERT_DATASET = _upsert(tables.datasets, "name")
 RESULTS = (
-    sa.select(tables.attempts.c.step, tables.attempts.c.cell, tables.attempts.c.result)
+    sa.select(
+        tables.attempts.c.step, tables.attempts.c.cell, tables.attempts.c.result, tables.attempts.c.exit
+    )
     .where(tables.attempts.c.run == _by_run, tables.attempts.c.ended_at.is_not(None))
     .order_by(tables.attempts.c.attempt)
 )
