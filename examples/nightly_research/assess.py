@@ -29,9 +29,8 @@ def main() -> None:
 
     folder = Path(f"out/assessment/{session}")
     inputs = digest([*tables, Path("desk.toml")])
-    done: dict[str, Any] = {}
-    if ctx.checkpoint and ctx.checkpoint["inputs"] == inputs:
-        done = ctx.checkpoint["done"]
+    saved = ctx.checkpoint.load({})
+    done: dict[str, Any] = saved["done"] if saved.get("inputs") == inputs else {}
     for count, name in enumerate(STRATEGIES):
         worker.progress(count, len(STRATEGIES), name)
         if name in done:
@@ -40,7 +39,7 @@ def main() -> None:
         curve = backtest(holdings(name, metrics), metrics, desk.cost)
         write(folder / f"{name}.parquet", curve)
         done[name] = assess(name, curve, scenarios)
-        worker.save_checkpoint({"inputs": inputs, "done": done})
+        ctx.checkpoint.save({"inputs": inputs, "done": done})
 
     ranked = ranking(done.values())
     profiles = [read_json(path.with_suffix(".json")) for path in tables]

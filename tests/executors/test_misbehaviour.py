@@ -274,7 +274,7 @@ def test_a_worker_finds_the_checkpoint_of_the_attempt_before(tmp_path: Path) -> 
     script = tmp_path / "worker.py"
     script.write_text(
         "from openbell import worker\n"
-        "done = worker.context().checkpoint or 0\n"
+        "done = worker.context().checkpoint.load(0)\n"
         "worker.save_checkpoint(done + 1); worker.result(done=done)\n"
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import os
 from datetime import date
 from pathlib import Path
 
@@ -121,21 +121,32 @@ def test_a_task_without_a_date() -> None:
 
 
 def test_no_checkpoint_yet(tmp_path: Path) -> None:
-    assert worker.context({"OPENBELL_CHECKPOINT": str(tmp_path / "none")}).checkpoint is None
+    checkpoint = worker.context({"OPENBELL_CHECKPOINT": str(tmp_path / "none")}).checkpoint
+    assert (checkpoint.load(), checkpoint.load(0)) == (None, 0)
+    assert not (tmp_path / "none").exists()
 
 
 @pytest.mark.parametrize("spoiled", [b"", b'{"rows": 1', b"\xff\xfe"])
 def test_a_spoiled_checkpoint_is_told_and_passed_over(
     spoiled: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = tmp_path / "checkpoint"
-    path.write_bytes(spoiled)
-    assert worker.context({"OPENBELL_CHECKPOINT": str(path)}).checkpoint is None
+    (tmp_path / "state.json").write_bytes(spoiled)
+    assert worker.context({"OPENBELL_CHECKPOINT": str(tmp_path)}).checkpoint.load(7) == 7
     assert "starts anew" in capsys.readouterr().err
 
 
-def test_a_checkpoint_may_be_any_json(tmp_path: Path) -> None:
-    path = tmp_path / "checkpoint"
-    for state in (0, "", [1, {"a": None}], {"rows": 10}):
-        path.write_text(json.dumps(state))
-        assert worker.context({"OPENBELL_CHECKPOINT": str(path)}).checkpoint == state
+def test_a_checkpoint_is_a_folder(tmp_path: Path) -> None:
+    checkpoint = worker.context({"OPENBELL_CHECKPOINT": str(tmp_path / "deep" / "c")}).checkpoint
+    (checkpoint / "rows.csv").write_text("a,b")
+    assert os.listdir(checkpoint) == ["rows.csv"]
+    assert checkpoint.path == tmp_path / "deep" / "c"
+    assert checkpoint.path.stat().st_mode & 0o777 == 0o700
+    assert checkpoint == worker.Checkpoint(str(tmp_path / "deep" / "c"))
+    assert repr(checkpoint) == f"Checkpoint({str(tmp_path / 'deep' / 'c')!r})"
+
+
+def test_by_hand_there_is_no_folder() -> None:
+    checkpoint = worker.context({}).checkpoint
+    assert checkpoint.load("nothing") == "nothing"
+    with pytest.raises(LookupError, match="OPENBELL_CHECKPOINT"):
+        checkpoint / "x"

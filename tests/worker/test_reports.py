@@ -194,20 +194,20 @@ def test_lines_of_several_processes_do_not_mix(events: Path) -> None:
 
 
 def test_a_checkpoint_comes_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "deep" / "folder" / "checkpoint"
+    path = tmp_path / "deep" / "folder"
     monkeypatch.setenv("OPENBELL_CHECKPOINT", str(path))
-    for state in ({"rows": 10, "where": "株"}, [1, 2.5, None]):
+    for state in ({"rows": 10, "where": "株"}, [1, 2.5, None], 0, "", None):
         worker.save_checkpoint(state)
-        assert worker.context().checkpoint == state
-    assert os.listdir(path.parent) == ["checkpoint"]  # no draft is left
-    assert path.parent.stat().st_mode & 0o777 == 0o700
+        assert worker.context().checkpoint.load("nothing") == state
+    assert os.listdir(path) == ["state.json"]  # no draft is left
+    assert path.stat().st_mode & 0o777 == 0o700
 
 
 def test_a_checkpoint_in_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("OPENBELL_CHECKPOINT", "mine.json")
+    monkeypatch.setenv("OPENBELL_CHECKPOINT", "mine")
     worker.save_checkpoint(1)
-    assert worker.context().checkpoint == 1
+    assert worker.context().checkpoint.load() == 1
 
 
 def test_what_is_no_json_leaves_the_old_checkpoint_alone(
@@ -216,8 +216,8 @@ def test_what_is_no_json_leaves_the_old_checkpoint_alone(
     monkeypatch.setenv("OPENBELL_CHECKPOINT", str(tmp_path / "checkpoint"))
     worker.save_checkpoint({"rows": 1})
     with pytest.raises(TypeError):
-        worker.save_checkpoint({"rows": date(2024, 7, 2)})
-    assert worker.context().checkpoint == {"rows": 1}
+        worker.context().checkpoint.save({"rows": date(2024, 7, 2)})
+    assert worker.context().checkpoint.load() == {"rows": 1}
 
 
 def say(name: str) -> Callable[[], None]:
@@ -266,6 +266,7 @@ def test_importing_it_costs_the_standard_library_only() -> None:
         "openbell",
         "openbell.version",
         "openbell.worker",
+        "openbell.worker.checkpoint",
         "openbell.worker.context",
         "openbell.worker.reports",
         "openbell.worker.upstream",
@@ -274,5 +275,14 @@ def test_importing_it_costs_the_standard_library_only() -> None:
 
 
 def test_everything_that_is_offered_is_there() -> None:
-    assert worker.__all__ == ["Context", "context", "emit", "progress", "result", "save_checkpoint"]
+    assert worker.__all__ == [
+        "Checkpoint",
+        "Context",
+        "Result",
+        "context",
+        "emit",
+        "progress",
+        "result",
+        "save_checkpoint",
+    ]
     assert all(hasattr(worker, name) for name in worker.__all__)

@@ -154,6 +154,8 @@ def _intake(pipeline: Pipeline, files: Files) -> Iterator[tuple[str, str]]:
 
 def _proof(step: Step) -> Iterator[tuple[str, str]]:
     """What shows that an attempt is done, and what has to hold then."""
+    if step.checkpoint:
+        yield "checkpoint", "a folder that outlives the attempts of a task"
     if step.done_when:
         yield "done when", f"{step.done_when.output!r}, and ended {seconds(step.done_when.linger)} later"
     if step.outputs:

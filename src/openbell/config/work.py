@@ -47,6 +47,7 @@ def proof(draft: Draft, shape: StepShape, place: Place, *, sure: bool) -> dict[s
     return {
         "outputs": tuple(shape.outputs or ()),
         "verify": shape.verify,
+        "checkpoint": shape.checkpoint,
         "done_when": Marker(marker.output, _LINGER if marker.linger is None else marker.linger)
         if marker
         else None,

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from openbell.config.kinds import Duration, Kind, Shape, Text, shown, words, wrong
+from openbell.config.kinds import Duration, Flag, Kind, Shape, Text, shown, words, wrong
 from openbell.core.model import Call, Command
 
 
@@ -77,6 +77,9 @@ class WorkShape(Shape):
         None,
         description="What has to pass before a success is one: a command, or `module:function`, which must "
         "not raise nor return False.",
+    )
+    checkpoint: Flag = Field(
+        False, description="A folder that outlives the attempts of a task: OPENBELL_CHECKPOINT."
     )
     done_when: DoneWhenShape | None = Field(
         None, description="When an attempt counts as done although it does not end."

@@ -242,6 +242,8 @@ class Step:
     verify: Command | Call | None = None
     """What has to pass before a success is one."""
     done_when: Marker | None = None
+    checkpoint: bool = False
+    """The folder that outlives the attempts of a task is there when they begin."""
 
     @property
     def templates(self) -> tuple[str, ...]:

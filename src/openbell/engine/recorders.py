@@ -8,6 +8,7 @@ from functools import partial
 from openbell.clock import Clock
 from openbell.core.events import Event
 from openbell.core.state import State
+from openbell.engine.checkpoints import Checkpoints
 from openbell.engine.eventlog import EventLog
 from openbell.engine.heartbeat import Heartbeat
 from openbell.engine.upstream import Upstream
@@ -22,11 +23,13 @@ class Recorders:
     def __init__(self, workspace: Workspace, store: Store, clock: Clock) -> None:
         self.log = EventLog(workspace.events, store)
         self.upstream = Upstream(workspace.folder / "results", store)
+        self._checkpoints = Checkpoints(workspace.folder)
         self._heartbeat = Heartbeat(self.log, clock, partial(vitals, workspace.attempts))
 
     def see(self, events: Sequence[Event], state: State) -> None:
         self.log.see(events, state)
         self.upstream.see(events, state)
+        self._checkpoints.see(events, state)
         self._heartbeat.see(events, state)
 
     def close(self) -> None:

@@ -11,7 +11,9 @@ The same script runs by hand: outside openbell, the context comes from the envir
 is set, and what is reported is printed to stderr.
 """
 
+from openbell.worker.checkpoint import Checkpoint
 from openbell.worker.context import Context, context
 from openbell.worker.reports import emit, progress, result, save_checkpoint
+from openbell.worker.upstream import Result
 
-__all__ = ["Context", "context", "emit", "progress", "result", "save_checkpoint"]
+__all__ = ["Checkpoint", "Context", "Result", "context", "emit", "progress", "result", "save_checkpoint"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -12,6 +11,7 @@ from datetime import date as day
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from openbell.worker.checkpoint import Checkpoint
 from openbell.worker.upstream import Result, read, read_like
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ class Context:
     step: str
     params: Mapping[str, Any] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
-    checkpoint: Any = None
-    """What an earlier attempt of this task has saved last; None when there is nothing."""
+    checkpoint: Checkpoint = field(default_factory=Checkpoint)
+    """A folder that outlives the attempts of this task: `load()`, `save(state)`, `/ "name"`."""
     mode: Mapping[str, Any] = field(default_factory=dict)
     """Replay or batch settings: `kind`, `speed`, `start` ...; empty for neither."""
     session: day | None = None
@@ -135,7 +135,7 @@ def context(environ: Mapping[str, str] | None = None) -> Context:
         step=env.get("OPENBELL_STEP", ""),
         params={**(_read(env, json.loads, "OPENBELL_PARAMS") or {}), **coordinates},
         env=dict(env),
-        checkpoint=_checkpoint(env.get("OPENBELL_CHECKPOINT")),
+        checkpoint=Checkpoint(env.get("OPENBELL_CHECKPOINT", "")),
         mode=_read(env, json.loads, "OPENBELL_MODE") or {},
         files=tuple(_read(env, json.loads, "OPENBELL_FILES") or ()),
         run_mode=env.get("OPENBELL_RUN_MODE", ""),
@@ -164,17 +164,3 @@ def _read(env: Mapping[str, str], parse: Callable[[str], Any], *names: str) -> A
 
 def _number_of_attempt(text: str) -> int:
     return int(text.rpartition("#")[2])
-
-
-def _checkpoint(path: str | None) -> Any:
-    """What was saved last. A file that a power cut has spoiled counts as none: the task starts anew."""
-    if not path:
-        return None
-    try:
-        with open(path, encoding="utf-8") as file:  # noqa: PTH123
-            return json.load(file)
-    except FileNotFoundError:
-        return None
-    except ValueError as error:
-        print(f"the checkpoint cannot be read, so this attempt starts anew: {error}", file=sys.stderr)  # noqa: T201
-        return None

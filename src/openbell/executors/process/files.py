@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import quote
 
-from openbell.core.model import AttemptKey
+from openbell.core.model import AttemptKey, TaskKey
 from openbell.executors.process import slate
 
 KEPT = ("log", "log.0", "log.1")
@@ -150,6 +150,11 @@ class AttemptFiles:
             self.folder.rmdir()
         except OSError:
             pass  # the log stays, or somebody else has been here
+
+
+def checkpoint_folder(folder: Path, task: TaskKey) -> Path:
+    """Where the attempts of a task keep what the next one needs. `folder`: the project's state folder."""
+    return folder / "checkpoints" / quote(task.run, safe="") / f"{quote(task.step, safe='')}.{task.cell}"
 
 
 def claim_of(root: Path, key: AttemptKey) -> Claim | None:

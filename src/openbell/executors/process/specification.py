@@ -8,7 +8,7 @@ from typing import Any
 
 from openbell.core.model import Call, Command
 from openbell.core.render import AUTOMATIC
-from openbell.executors.process.files import AttemptFiles, mark_of
+from openbell.executors.process.files import AttemptFiles, checkpoint_folder, mark_of
 from openbell.executors.protocol import Brief
 
 _SOURCE = str(Path(__file__).parents[3])
@@ -37,7 +37,7 @@ def specify(brief: Brief, files: AttemptFiles, folder: Path, *, log_cap: int, po
     if not isinstance(brief.step.work, Command) and not in_place:
         argv.insert(0, brief.python or sys.executable)
     return {
-        **_common(brief, files, log_cap, power),
+        **_common(brief, files, folder, log_cap, power),
         "argv": argv,
         "env": {"PYTHONUNBUFFERED": "1", **brief.env, **_places(brief, files, folder)},
         "bell": "engine.sock",
@@ -57,14 +57,14 @@ def specify_call(
         "cwd": brief.cwd,
     }
     spec = {
-        **_common(brief, files, log_cap, power),
+        **_common(brief, files, folder, log_cap, power),
         "call": brief.argv[0],
         "env": own | _places(brief, files, folder),
     }
     return (brief.python, brief.cwd, *sorted(base.items())), worker, spec
 
 
-def _common(brief: Brief, files: AttemptFiles, log_cap: int, power: bool) -> dict[str, Any]:
+def _common(brief: Brief, files: AttemptFiles, folder: Path, log_cap: int, power: bool) -> dict[str, Any]:
     step, marker = brief.step, brief.step.done_when
     return {
         "id": str(brief.key),
@@ -72,6 +72,7 @@ def _common(brief: Brief, files: AttemptFiles, log_cap: int, power: bool) -> dic
         "cwd": brief.cwd,
         "outputs": brief.outputs,
         "verify": _verify(brief) if brief.verify else None,
+        "folder": str(checkpoint_folder(folder, brief.key.task)) if step.checkpoint else "",
         "marker": {"output": marker.output, "linger": marker.linger.total_seconds()} if marker else None,
         "timeout": step.timeout.total_seconds() if step.timeout else None,
         "grace": step.grace.total_seconds(),
@@ -91,9 +92,8 @@ def _verify(brief: Brief) -> dict[str, Any]:
 
 def _places(brief: Brief, files: AttemptFiles, folder: Path) -> dict[str, str]:
     """Where the worker writes what."""
-    checkpoint = folder / "checkpoints" / f"{files.folder.parent.name}.{brief.step.name}.{brief.key.cell}"
     return {
         "OPENBELL_EVENTS": str(files.events),
-        "OPENBELL_CHECKPOINT": str(checkpoint),
+        "OPENBELL_CHECKPOINT": str(checkpoint_folder(folder, brief.key.task)),
         "OPENBELL_BELL": str(folder / "engine.sock"),
     }

@@ -43,6 +43,8 @@ class Watch:
         self.marker = _Marker(spec["marker"]["output"]) if spec["marker"] else None
         self.linger_at: float | None = None
         self.lingered = False
+        if spec["folder"]:
+            os.makedirs(spec["folder"], 0o700, exist_ok=True)
         self.began, self.wall = time.monotonic(), time.time()
         self.announce_at: float | None = self.began + _QUIET
 
