@@ -168,6 +168,14 @@ def test_files_of_other_columns_are_told_apart(tmp_path: Path) -> None:
     assert "nothing instead of Price: double" in str(caught.value)
 
 
+def test_a_column_that_the_path_holds_as_well(tmp_path: Path) -> None:
+    folder = store(tmp_path, T, table([NINE]))
+    (folder / "Sym=IBM").mkdir()
+    (folder / "part-000.parquet").rename(folder / "Sym=IBM" / "x.parquet")
+    with pytest.raises(DataError, match="has the column Sym inside as well as in its path"):
+        ids(tape(tmp_path, T), T)
+
+
 def test_a_date_and_a_namespace_that_are_not_there(tmp_path: Path) -> None:
     folder = store(tmp_path, T, table([NINE]), day="2024-07-01")
     with pytest.raises(DataError) as caught:

@@ -117,6 +117,33 @@ def test_any_day_in_any_layout(data: st.DataObject, tmp_path_factory: pytest.Tem
     assert got == list(range(len(times)))
 
 
+def test_columns_of_every_kind_come_as_they_are_stored(tmp_path: Path) -> None:
+    """As Polars writes them, with and without nulls."""
+    day = pl.DataFrame(
+        {
+            "Timestamp": pl.Series([NINE, NINE + 1, NINE + SECOND]).cast(pl.Datetime("ns", "UTC")),
+            "Sym": ["a", None, "b"],
+            "Kind": pl.Series(["x", "y", None], dtype=pl.Enum(["x", "y"])),
+            "Group": pl.Series(["x", "y", None], dtype=pl.Categorical),
+            "Flag": [True, None, False],
+            "Day": pl.Series([None, "2024-07-02", "2024-07-03"]).str.to_date(),
+            "Count": pl.Series([1, None, 3], dtype=pl.Int16),
+            "Level": pl.Series([1, 2, 3], dtype=pl.UInt8),
+            "Prices": [[1.0], [], None],
+        }
+    )
+    folder = tmp_path / "Market" / "Trade" / f"Date={DAY}"
+    folder.mkdir(parents=True)
+    day.write_parquet(folder / "x.parquet")
+    slices = [batch[T] for _, batch in tape(tmp_path, T)]
+    assert [len(some) for some in slices] == [2, 1]
+    assert pl.concat([some.polars() for some in slices]).equals(day)
+    rows = [row for some in slices for row in some.rows()]
+    assert [row[0] for row in rows] == [NINE, NINE + 1, NINE + SECOND]
+    assert [row[5] for row in rows] == day["Day"].to_list()
+    assert [row[7] for row in rows] == [1, 2, 3]
+
+
 # ── order ───────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -179,9 +179,9 @@ class Slice:
 
 
 def plain(chunk: Chunk, name: str, low: int, high: int) -> list[Any]:
-    """Values of a column as Python's own; times as nanoseconds."""
+    """Values of a column as Python's own; times as nanoseconds, dates as dates."""
     found = chunk.column(name)[low:high]
-    if found.dtype.kind == "M":
+    if found.dtype.kind == "M" and found.dtype != "M8[D]":
         found = found.astype("datetime64[ns]", copy=False).view(np.int64)
     values: list[Any] = found.tolist()
     return values

@@ -79,7 +79,9 @@ class Reader:
         """What is delivered: the columns that were asked for, or all."""
         for column in (*(self.wanted.columns or ()), *(self.wanted.where or ())):
             self._must_have(column)
-        fields = {field.name: field.remove_metadata() for field in self._stored}
+        fields = {field.name: field for field in self._stored}
+        if twice := [name for name in self._keys if name in fields]:
+            raise DataError(f"{self.file.path} has the column {twice[0]} inside as well as in its path")
         fields |= {name: pa.field(name, _key_type(value)) for name, value in self._keys.items()}
         return pa.schema([fields[name] for name in self.wanted.columns or fields])
 
