@@ -14,7 +14,7 @@ from openbell.sim.world import Broken
 
 SEEDS = int(os.environ.get("SIM_WEEKS", "800"))
 FAST = 60
-KNOWN_BAD: tuple[int, ...] = (16, 29, 129, 131, 195, 241, 351, 700)
+KNOWN_BAD: tuple[int, ...] = (16, 29, 129, 131, 195, 241, 351, 700, 1340)
 """Seeds that have found something once."""
 
 
