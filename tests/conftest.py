@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -17,3 +18,8 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(("OPENBELL_", "DH_", "SIMULATION_")):
             monkeypatch.delenv(name)
+
+
+def pytest_configure() -> None:
+    """A shell that starts this in the background has it ignore Ctrl-C, and so would every command tested."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
