@@ -36,6 +36,19 @@ def test_a_late_run_works_on_its_own_session(desk: Desk) -> None:
     assert "nothing to do" in desk.run("run", "night.yaml", "--date", "2024-07-02").err
 
 
+def test_a_late_run_of_a_step_that_must_not_be_late_fails(desk: Desk) -> None:
+    desk.write("night.yaml", NIGHT.replace("late: skip", "late: fail"))
+    done = desk.run("run", "night.yaml", "--date", "2024-07-03")
+    assert done.code == 1, "it could not be started"
+    told = "too late: its time was over at 2024-07-03 13:30:00 UTC"
+    assert f"Failed without a try, all of early: {told}" in done.err
+    assert f"1 x  {told}" in done.out
+    assert told in desk.run("why", "night/1/early").out
+    assert "else failed" in desk.run("plan", "night.yaml", "--date", "2024-07-03").out
+    assert desk.run("report", "night").code == 0
+    assert "too late" in (desk.folder / "night-1.html").read_text()
+
+
 def test_a_run_before_its_time_waits_and_says_until_when(desk: Desk) -> None:
     desk.write(
         "night.yaml",

@@ -135,6 +135,12 @@ def test_states_of_a_day_with_lunch(folder: Folder, when: str, count: int) -> No
         ("market: XNYS\nsteps: {a: {run: x, when: ▸{after: close, until: open}}}", "OB128", "is not after"),
         ("steps: {a: {run: x, ▸when: post_close}}", "OB128", "has no market"),
         ("market: XNYS\nsteps: {a: {run: x, ▸late: skip}}", "OB111", "goes with `when`"),
+        (
+            "market: XNYS\nsteps: {a: {run: x, when: {after: close}, ▸late: fail}}",
+            "OB111",
+            "`late: fail` never holds: `when` has no end",
+        ),
+        ("market: XNYS\nsteps: {a: {run: x, when: {after: close}, ▸late: skip}}", "OB111", "no end"),
         ("market: XNYS\nsteps: {a: {run: x, stop_at: ▸never}}", "OB106", "point of a session"),
         ("market: XNYS\nsteps: {a: {run: x, when: post_close, stop_at: ▸open}}", "OB128", "is not after"),
         ("steps: {a: {run: x, ▸stop_at: close}}", "OB128", "has no market"),

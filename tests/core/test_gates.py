@@ -5,13 +5,16 @@ from datetime import UTC, datetime, time, timedelta
 import pytest
 
 from openbell.core.decide import decide
-from openbell.core.events import Cancel, Pause, Skip, SpaceChanged, Start, Stop
+from openbell.core.events import Cancel, CloseRun, Pause, Skip, SpaceChanged, Start, Stop
 from openbell.core.explain import explain
+from openbell.core.inputs import Fail
 from openbell.core.model import Demand, Late, Need, NeedMode, Opening, Retry, TaskKey, Window
 from openbell.core.needs import Fate, fate
 from openbell.core.state import Group
-from openbell.core.states import StopReason, TaskState
+from openbell.core.states import FailureKind, StopReason, TaskState
+from openbell.core.summary import exit_code
 from openbell.core.windows import bounds, is_open
+from openbell.errors import ExitCode
 from tests.builders import NOW, RUN, World, later, step
 
 S, F, W, K, X = (
@@ -159,6 +162,24 @@ def test_what_must_not_be_late_is_skipped_with_the_reason() -> None:
         ("a", "too late"),
         ("b", "needs all cells of a, which ended with 1 skipped"),
     ]
+
+
+def test_what_is_to_fail_when_it_is_late_fails_without_a_try() -> None:
+    policy = Retry(3, timedelta(seconds=1))
+    late = step("a", 2, openings=(CLOSE,), late=Late.FAIL, retry=policy)
+    world = World(late, step("b", needs=(Need("a"),)), step("c", needs=(Need("a", NeedMode.DONE),)))
+    assert world.act(later(1)) == []
+    events = world.act(later(120))
+    [fail] = [event for event in events if isinstance(event, Fail)]
+    assert (fail.step, fail.reason.split(":")[0], fail.kind) == ("a", "too late", FailureKind.LATE)
+    assert (world.states("a"), world.states("b"), world.states("c")) == ("FF", "K", "s")
+    assert exit_code(world.record) is ExitCode.CREATION_FAILED
+    begun = World(late, slots=1)
+    begun.act(later(60))
+    begun.end(1, later(119))
+    assert [type(action) for action in begun.act(later(130))] == [Start], "it has begun in its time"
+    absent = World(step("a", late=Late.FAIL, absent="the session has no break"))
+    assert [type(event) for event in absent.act(NOW)] == [Skip, CloseRun], "there is nothing to be late for"
 
 
 def test_a_step_that_has_begun_in_its_time_is_not_late() -> None:

@@ -31,6 +31,7 @@ from openbell.core.events import (
     Unreachable,
 )
 from openbell.core.evolve import evolve
+from openbell.core.failures import failure_groups
 from openbell.core.matrix import Axis, Matrix
 from openbell.core.model import (
     Batch,
@@ -39,10 +40,12 @@ from openbell.core.model import (
     Command,
     Demand,
     Forced,
+    Late,
     Marker,
     Need,
     NeedMode,
     OnFailure,
+    Opening,
     Past,
     Pipeline,
     Replay,
@@ -291,6 +294,24 @@ def test_the_last_success_of_a_step_is_looked_up(store: Store) -> None:
     world.act(later(30))
     ledger.write()
     assert store.last_success("p", "b", later(99)) == "p/3", "what never ran has not succeeded"
+
+
+def test_tasks_that_fail_without_a_try_come_back_with_their_kind(store: Store) -> None:
+    opening = (Opening(NOW, later(10)),)
+    world = World(step("a", 300, openings=opening, late=Late.FAIL), step("b"), slots=2)
+    ledger = Ledger(store, world)
+    world.act(later(20))
+    ledger.write()
+    record = store.run(RUN)
+    assert record is not None
+    assert record.groups["a"].kinds[299] is FailureKind.LATE
+    assert snapshot(record) == snapshot(world.record)
+    assert [event for _, event in store.journal(limit=10_000)] == world.journal
+    (group,) = failure_groups(record, store.attempts(RUN, last_only=True))
+    assert (group.error.split(":")[0], group.count) == ("too late", 300)
+    world.apply(Requested(later(21), "r", RetryTasks(RUN, step="a"), RUN))
+    ledger.write()
+    assert snapshot(ledger.kept().runs[RUN]) == snapshot(world.record)
 
 
 def test_attempts_tell_their_story(store: Store) -> None:

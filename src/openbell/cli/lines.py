@@ -35,6 +35,7 @@ from openbell.core.events import (
     Unreachable,
 )
 from openbell.core.explain import bottlenecks
+from openbell.core.inputs import Fail
 from openbell.core.model import AttemptKey, TaskKey
 from openbell.core.render import task_label
 from openbell.core.state import RunRecord, State
@@ -135,6 +136,8 @@ class Lines:
                 name = task_label(record.run.pipeline, TaskKey(event.run, event.step, cell))
                 more = f" and {event.count - 1:,} more" if event.count > 1 else ""
                 self._say(f"Skipped: {name}{more}: {event.reason}", "WARNING")
+            case Fail(step=step, reason=reason):
+                self._say(f"Failed without a try, all of {step}: {reason}", "ERROR")
             case FallBack(step=step, source=source):
                 self._say(f"{step} has failed: its results of {source} stand for it", "WARNING")
             case Cancel(step=step, cell=None, reason=reason):

@@ -29,11 +29,12 @@ from openbell.core.inputs import Consume, Files
 from openbell.core.matrix import Axis, label
 from openbell.core.model import EXECUTORS, Call, Command, Late, OnFailure, Pipeline, Replay, Script, Step
 from openbell.core.selection import dropped_needs
-from openbell.core.states import FailureKind, TaskState
+from openbell.core.states import TRIED, TaskState
 from openbell.errors import ExitCode, NotFound
 from openbell.market import Closure
 from openbell.report.times import local_time, opening_times
 
+_ELSE = {Late.RUN: "", Late.SKIP: ", else skipped", Late.FAIL: ", else failed"}
 _MOST_DATES = 40
 _MOST_VALUES = 8
 
@@ -191,7 +192,7 @@ def _facts(pipeline: Pipeline, step: Step) -> Iterator[tuple[str, str]]:
         case _:
             yield "batch", "the whole date at once"
     if step.retry.attempts > 1:
-        kinds = "" if len(step.retry.on) == len(FailureKind) else f" after {', '.join(sorted(step.retry.on))}"
+        kinds = "" if step.retry.on >= TRIED else f" after {', '.join(sorted(step.retry.on))}"
         yield "tries", f"{step.retry.attempts}{kinds}, first wait {seconds(step.retry.delay)}"
     if step.partial:
         yield "partial", "some that succeed are enough for those who need it"
@@ -203,7 +204,7 @@ def _facts(pipeline: Pipeline, step: Step) -> Iterator[tuple[str, str]]:
         how = "at most" if step.demand.memory_cap else "reserved"
         yield "memory", f"{size(step.demand.memory)} each, {how}"
     if step.openings:
-        yield "when", opening_times(pipeline, step) + (", else skipped" if step.late is Late.SKIP else "")
+        yield "when", opening_times(pipeline, step) + _ELSE[step.late]
     if step.stop_at:
         yield "ends by", local_time(pipeline, step.stop_at)
     if step.window:

@@ -15,7 +15,7 @@ from openbell.config.expand import beside
 from openbell.config.flow_shapes import OnFailureShape
 from openbell.config.inputs import compile_files
 from openbell.config.modes import in_mode
-from openbell.config.shapes import DatesShape, PipelineShape, RetryShape, SharedShape, StepShape
+from openbell.config.shapes import BetweenShape, DatesShape, PipelineShape, RetryShape, SharedShape, StepShape
 from openbell.config.triggering import compile_triggers
 from openbell.config.wiring import check_needs, check_templates
 from openbell.config.work import proof, work
@@ -132,13 +132,21 @@ def _step(
     )
     if shape.when is not None or shape.stop_at is not None:
         draft.timed[name] = shape
-    if shape.when is None and shape.late is not None:
-        draft.fault("OB111", "`late` goes with `when`", (*place, "late"), key=True)
+    _check_late(draft, shape, place)
     if shape.preload and (shape.run or shape.call):
         other = "run" if shape.run else "call"
         told = f"`preload` works with `script`, not with `{other}`"
         draft.fault("OB111", told, (*place, "preload"), key=True)
     return step
+
+
+def _check_late(draft: Draft, shape: StepShape, place: Place) -> None:
+    """Only what has an end can be late."""
+    if shape.when is None and shape.late is not None:
+        draft.fault("OB111", "`late` goes with `when`", (*place, "late"), key=True)
+    if shape.late in ("skip", "fail") and isinstance(shape.when, BetweenShape) and shape.when.until is None:
+        told = f"`late: {shape.late}` never holds: `when` has no end"
+        draft.fault("OB111", told, (*place, "late"), "give `when` an `until`", key=True)
 
 
 def _first(layers: list[SharedShape], name: str) -> Any:

@@ -41,7 +41,7 @@ from openbell.config.replay_shapes import ReplayShape
 from openbell.config.trigger_shapes import OVERLAPS, STATES, CatchUp, TriggerShape
 from openbell.config.work_shapes import WorkShape
 from openbell.core.model import EXECUTORS, NeedMode
-from openbell.core.states import FailureKind
+from openbell.core.states import TRIED, FailureKind
 from openbell.errors import MarketError
 from openbell.market.points import point
 
@@ -235,7 +235,7 @@ class RetryShape(Shape):
     jitter: Annotated[float, number(low=0, high=1)] = Field(
         0.1, description="Fraction by which waits are spread, the same way at every run."
     )
-    on: list[Annotated[str, choice(*[kind.value for kind in FailureKind])]] | None = Field(
+    on: list[Annotated[str, choice(*[kind.value for kind in FailureKind if kind in TRIED])]] | None = Field(
         None, description="Kinds of failures that are retried. Default: all."
     )
 
@@ -290,8 +290,8 @@ class StepShape(SharedShape, WorkShape, FlowShape, TakingShape):
         description="Its time in the day of the run's own session: `post_close`, a list of states, "
         "or `{after: close+15m, until: next open-30m}`.",
     )
-    late: Annotated[str, choice("run", "skip")] | None = Field(
-        None, description="When that time has passed: `run` all the same (default), or `skip`."
+    late: Annotated[str, choice("run", "skip", "fail")] | None = Field(
+        None, description="When that time has passed: `run` all the same (default), `skip`, or `fail`."
     )
     stop_at: PointText | None = Field(
         None, description="What still runs at this point of the session's day is stopped: `next open-5m`."

@@ -19,14 +19,14 @@ from openbell.core.events import Action, Cancel, CloseRun, FallBack, Skip, Stall
 from openbell.core.gates import PATIENT, Scope, awaits_files, closed_gate, expired, missed, slots
 from openbell.core.inputs import Clear, Fail, Lookout, WaitingFor
 from openbell.core.intake import lookout, waits_for_chores
-from openbell.core.model import Step, TaskKey
+from openbell.core.model import Late, Step, TaskKey
 from openbell.core.naps import Naps
 from openbell.core.needs import AFTER, after_one, hopeless, lost, recourse
 from openbell.core.occasions import moments, occasions
 from openbell.core.requests import CancelTasks
 from openbell.core.resources import Pool, Usage, asks
 from openbell.core.state import Group, Live, RunRecord, State
-from openbell.core.states import StopReason, TaskState
+from openbell.core.states import FailureKind, StopReason, TaskState
 from openbell.core.summary import outcome, stall_at
 from openbell.core.turns import replaced
 from openbell.core.windows import is_open
@@ -141,12 +141,21 @@ def _endings(
         yield Cancel(now, record.id, group.step.name, f"max_failures reached ({failed} failed)")
     elif reason := expired(group, now):
         yield Cancel(now, record.id, group.step.name, reason)
-    elif reason := hopeless(record, group) or missed(group, now):
+    elif reason := hopeless(record, group):
         yield Skip(now, record.id, group.step.name, reason)
+    elif reason := missed(group, now):
+        yield _late(record, group, reason, now)
     elif group.doomed:
         yield from _lost(record, group, now)
     elif group.intake is not None:
         yield from _without_files(state, record, group, now)
+
+
+def _late(record: RunRecord, group: Group, reason: str, now: datetime) -> Skip | Fail:
+    """What becomes of a step that will not start because its time is over, or never comes."""
+    if group.step.late is Late.FAIL and not group.step.absent:
+        return Fail(now, record.id, group.step.name, reason, FailureKind.LATE)
+    return Skip(now, record.id, group.step.name, reason)
 
 
 def _lost(record: RunRecord, group: Group, now: datetime) -> Iterator[Skip]:

@@ -58,7 +58,7 @@ from openbell.core.model import AttemptKey, TaskKey
 from openbell.core.occasions import answered, arrive, note
 from openbell.core.retry import judge
 from openbell.core.state import Group, Live, RunRecord, State
-from openbell.core.states import TRANSITIONS, FailureKind, TaskState, Verb
+from openbell.core.states import TRANSITIONS, TaskState, Verb
 from openbell.errors import InvalidTransition
 
 
@@ -299,7 +299,7 @@ def _move(state: State, event: Skip | Fail | Cancel | Reopen) -> None:
             group.refused = event.reason
             failing = [cell for cell in range(group.size) if group.state(cell) is TaskState.WAITING]
             put_all(record, group, (TaskState.WAITING,), TaskState.FAILED)
-            group.kinds |= dict.fromkeys(failing, FailureKind.START)
+            group.kinds |= dict.fromkeys(failing, event.kind)
             group.error = event.reason
         case Cancel(cell=None):
             put_all(record, group, (TaskState.WAITING,), TaskState.CANCELLED)

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from openbell.core.matrix import Scalar
+from openbell.core.states import FailureKind
 
 
 class Absent(StrEnum):
@@ -119,12 +120,13 @@ class Bind:
 
 @dataclass(frozen=True, slots=True)
 class Fail:
-    """The waiting cells of this step have failed without a try: what they had to have did not come."""
+    """The waiting cells of this step have failed without a try: what they need has not come in time."""
 
     at: datetime
     run: str
     step: str
     reason: str
+    kind: FailureKind = FailureKind.START
 
     def covers(self, cell: int) -> bool:  # noqa: ARG002
         return True

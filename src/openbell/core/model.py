@@ -24,7 +24,7 @@ from openbell.core.freshness import Required
 from openbell.core.inputs import Absent, Files
 from openbell.core.matrix import SINGLE, Matrix, Scalar
 from openbell.core.provenance import UNKNOWN, Provenance
-from openbell.core.states import FailureKind
+from openbell.core.states import TRIED, FailureKind
 from openbell.core.triggers import Trigger
 from openbell.core.work import Call as Call
 from openbell.core.work import Command as Command
@@ -96,7 +96,7 @@ class Retry:
     backoff: float = 2.0
     max_delay: timedelta = timedelta(minutes=10)
     jitter: float = 0.1
-    on: frozenset[FailureKind] = frozenset(FailureKind)
+    on: frozenset[FailureKind] = TRIED
 
 
 class Priority(IntEnum):
@@ -141,6 +141,8 @@ class Late(StrEnum):
     """It runs all the same, on the data of its own session."""
     SKIP = "skip"
     """It is skipped, with that reason, unless it had begun in its time."""
+    FAIL = "fail"
+    """It fails with that reason, unless it had begun in its time."""
 
 
 class Overlap(StrEnum):

@@ -94,6 +94,12 @@ class FailureKind(StrEnum):
     """It ended well, and a file that it had to leave is not there, not readable or empty."""
     VERIFY = "verify"
     """It ended well, and the check of what it has done did not pass."""
+    LATE = "late"
+    """Its time was over before it could begin. No attempt ends so. (Exit code 1.)"""
+
+
+TRIED = frozenset(FailureKind) - {FailureKind.LATE}
+"""What attempts fail by, and what another try may follow."""
 
 
 class StopReason(StrEnum):

@@ -13,6 +13,7 @@ from openbell.errors import ExitCode
 
 _FIRST_PATIENCE = timedelta(minutes=5)  # before the first task has ended there is nothing to compare with
 _PATIENCE = timedelta(minutes=1)
+_NEVER_RAN = {FailureKind.START, FailureKind.LATE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +103,8 @@ def _conceded(record: RunRecord, group: Group) -> str:
 def exit_code(record: RunRecord) -> ExitCode:
     """0 all well, 1 some could not be created, 2 some failed, 3 both; 130 when the rest was cancelled."""
     kinds = failures(record)
-    creation = FailureKind.START in kinds
-    execution = bool(kinds.keys() - {FailureKind.START})
+    creation = bool(kinds.keys() & _NEVER_RAN)
+    execution = bool(kinds.keys() - _NEVER_RAN)
     if creation or execution:
         return ExitCode(creation * ExitCode.CREATION_FAILED + execution * ExitCode.EXECUTION_FAILED)
     unfinished = record.count(TaskState.CANCELLED) or record.outcome is None

@@ -217,7 +217,10 @@ def _give_up(untried: set[TaskKey], event: Event, before: State) -> None:
     match event:
         case Fail(run=run, step=step):
             group = before.runs[run].groups[step]
-            if group.intake is None or not group.unbound:
+            late = event.kind is FailureKind.LATE
+            if late and (group.step.late is not Late.FAIL or _in_time(group.step, event.at, begun=False)):
+                raise Broken(f"{run}/{step} was failed as too late, and it was not")
+            if not late and (group.intake is None or not group.unbound):
                 raise Broken(f"{run}/{step} was failed, and it was not waiting for files")
             untried.update(TaskKey(run, step, cell) for cell in range(group.size))
         case Reopen(run=run, step=step, cell=cell):

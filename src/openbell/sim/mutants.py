@@ -196,6 +196,10 @@ def _all_of_it(record: RunRecord, group: Group, now: datetime) -> Iterator[Skip]
     yield Skip(now, record.id, group.step.name, "one of its cells cannot run")
 
 
+def _skipped(record: RunRecord, group: Group, reason: str, now: datetime) -> Skip:
+    return Skip(now, record.id, group.step.name, reason)
+
+
 def _never_settled(record: RunRecord, group: Group, cell: int) -> None:
     if group.codes[cell] != HELD:
         _original_settle(record, group, cell)
@@ -291,6 +295,7 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("the time in the session's day is ignored", gates, "GATES", _gates_but(gates.market)),
     Mutant("what is to end by a time runs on", decide, "_deadline", _no_end),
     Mutant("what is late waits for ever", decide, "missed", lambda *_: ""),
+    Mutant("what is to fail when it is late is skipped", decide, "_late", _skipped),
     Mutant("a late report counts for the next attempt", State, "live", _any_live),
     Mutant("retries without a bound", evolve, "judge", _always_retry),
     Mutant("retries are forgotten", evolve, "judge", _never_retry),

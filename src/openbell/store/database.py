@@ -13,10 +13,21 @@ from openbell.store.tables import metadata
 READING = {"openbell_reading": True}
 """Execution option of connections that never write: their transactions do not queue."""
 
-_UPGRADABLE: tuple[str, ...] = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")
+_UPGRADABLE: tuple[str, ...] = (
+    "0001",
+    "0002",
+    "0003",
+    "0004",
+    "0005",
+    "0006",
+    "0007",
+    "0008",
+    "0009",
+    "0010",
+)
 """Earlier schemas, which `migrations/` leads on from."""
 
-REVISION = "0010"
+REVISION = "0011"
 """The schema that this version of openbell reads and writes: the newest file in `migrations/`."""
 
 

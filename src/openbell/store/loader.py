@@ -41,7 +41,7 @@ def build(
         if group.intake is not None:
             group.intake.since = row["since"]
         if row["rest"] == TaskState.FAILED:  # cells without a row: nothing of them was ever tried
-            group.kinds = dict.fromkeys(range(group.size), FailureKind.START)
+            group.kinds = dict.fromkeys(range(group.size), FailureKind(row["kind"] or "start"))
     for step_name, cell, code, tries, base, not_before, kind in tasks:
         _restore(record.groups[step_name], cell, code, tries, base, not_before, kind)
     record.recall(decode_past(run["past"]))

@@ -312,7 +312,7 @@ class MemoryStore:
                 row |= {"base": row["tries"], "finished_at": None} if reopening else {"finished_at": sweep.at}
         group = self._groups[sweep.run, sweep.step]
         if group["rest"] in sweep.states:
-            group["rest"] = int(sweep.to)
+            group |= {"rest": int(sweep.to), "kind": sweep.kind.value if sweep.kind else None}
 
 
 def _seen_to(alert: Row) -> bool:

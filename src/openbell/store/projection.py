@@ -166,7 +166,7 @@ def _move(changes: Changes, event: Skip | Fail | Cancel | Reopen, state: State) 
         case Skip():
             changes.sweeps.append(Sweep(event.run, event.step, waiting, TaskState.SKIPPED, event.at))
         case Fail():
-            sweep = Sweep(event.run, event.step, waiting, TaskState.FAILED, event.at, FailureKind.START)
+            sweep = Sweep(event.run, event.step, waiting, TaskState.FAILED, event.at, event.kind)
             changes.sweeps.append(sweep)
         case Cancel(cell=None):
             changes.sweeps.append(Sweep(event.run, event.step, waiting, TaskState.CANCELLED, event.at))
@@ -227,7 +227,7 @@ def _open(changes: Changes, event: OpenRun, state: State) -> None:
         }
     )
     for step in pipeline:
-        blank = {"rest": 0, "since": None, "refused": "", "fallback": ""}
+        blank = {"rest": 0, "kind": None, "since": None, "refused": "", "fallback": ""}
         changes.groups.append({"run": run.id, "step": step.name, **blank})
     _run(changes, run.id, state, event.at)
 

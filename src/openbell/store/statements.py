@@ -273,5 +273,5 @@ def _sweep(connection: sa.Connection, sweep: Sweep) -> None:
         sa.update(tables.groups)
         .where(tables.groups.c.run == sweep.run, tables.groups.c.step == sweep.step)
         .where(tables.groups.c.rest.in_(states))
-        .values(rest=int(sweep.to))
+        .values(rest=int(sweep.to), kind=sweep.kind.value if sweep.kind else None)
     )

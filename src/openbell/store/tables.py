@@ -94,6 +94,7 @@ groups = sa.Table(
     sa.Column("since", Instant),
     sa.Column("fallback", sa.Text, nullable=False, server_default=""),
     sa.Column("refused", sa.Text, nullable=False, server_default=""),
+    sa.Column("kind", sa.Text),
 )
 
 tasks = sa.Table(
