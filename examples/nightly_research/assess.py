@@ -12,7 +12,7 @@ from openbell import worker
 from research import report
 from research.assessment import assess, ranking
 from research.desk import read_desk
-from research.files import digest, read_json, write
+from research.files import digest, newest, read_json, write
 from research.prices import span
 from research.strategies import STRATEGIES, backtest, holdings
 
@@ -25,10 +25,11 @@ def main() -> None:
     if not tables:
         raise SystemExit(f"there are no metrics of {session}: metrics.py makes them")
     metrics = pl.concat([pl.read_parquet(path) for path in tables])
-    scenarios = pl.read_parquet(f"out/scenarios/{session}.parquet")
+    stories = newest(Path("out/scenarios"), session, ".parquet")
+    scenarios = pl.read_parquet(stories)
 
     folder = Path(f"out/assessment/{session}")
-    inputs = digest([*tables, Path("desk.toml")])
+    inputs = digest([*tables, stories, Path("desk.toml")])
     saved = ctx.checkpoint.load({})
     done: dict[str, Any] = saved["done"] if saved.get("inputs") == inputs else {}
     for count, name in enumerate(STRATEGIES):
@@ -44,7 +45,7 @@ def main() -> None:
     ranked = ranking(done.values())
     profiles = [read_json(path.with_suffix(".json")) for path in tables]
     missing = sorted(set(desk.book) - {profile["symbol"] for profile in profiles})
-    summary = report.summarise(session, span(metrics)[1], ranked, profiles, missing, scenarios)
+    summary = report.summarise(session, span(metrics)[1], stories.stem, ranked, profiles, missing, scenarios)
     target = Path(f"out/reports/{session}")
     write(target / "report.json", summary)
     write(target / "report.md", report.markdown(summary))

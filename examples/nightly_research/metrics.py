@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from openbell import worker
-from research.files import write
+from research.files import newest, write
 from research.indicators import technical
 from research.prices import adjusted, span, stored
 from research.profile import in_windows, last_indicators, statistics
@@ -25,7 +25,7 @@ def main() -> None:
         known = ", ".join(prices["Ticker"].unique().sort())
         raise SystemExit(f"there are no prices of {symbol} up to {session}, only of {known}")
 
-    scenarios = pl.read_parquet(f"out/scenarios/{session}.parquet")
+    scenarios = pl.read_parquet(newest(Path("out/scenarios"), session, ".parquet"))
     returns = wide_returns(prices)
     table = technical(own)
     stats = statistics(returns, symbol)

@@ -396,6 +396,59 @@ def test_an_assessment_that_is_broken_off_goes_on_where_it_was(done: Example, ex
     assert result(desk) == result(done)
 
 
+# ── what is done when a stage fails ──────────────────────────────────────────────────────────────
+
+
+def quick(desk: Example) -> Example:
+    """Retries that do not take their time."""
+    desk.edit("nightly_research.yaml", "delay: 1s", "delay: 10ms")
+    return desk
+
+
+def attempts(desk: Example, step: str) -> int:
+    shown = json.loads(desk.run("runs", "show", "nightly_research", "-o", "json").out)
+    return max(int(one["attempt"]) for one in shown["attempts"] if one["step"] == step)
+
+
+def test_without_tonights_prices_it_goes_on_with_those_of_last_night(example: Make) -> None:
+    desk = quick(example("nightly_research"))
+    research(desk, "2013-02-28")
+    (desk.folder / FEED).write_bytes((desk.folder / FEED).read_bytes()[:100_000])
+    outcome = desk.run("run", "nightly_research", "--mode", "full", "--date", SESSION)
+    assert outcome.code == 2, "the failure is told all the same"
+    assert "data has failed; its results of nightly_research/2 stand for it" in outcome.out
+    assert attempts(desk, "data") == 4
+    told = result(desk)
+    assert (told["session"], told["prices of"]) == (SESSION, "2013-02-28")
+    text = (desk.folder / f"out/reports/{SESSION}/report.md").read_text()
+    assert "**The prices are those of 2013-02-28.**" in text
+    assert told["ranking"] == result(desk, session="2013-02-28")["ranking"]
+
+
+def test_without_new_scenarios_it_goes_on_with_the_last_ones(example: Make) -> None:
+    desk = quick(example("nightly_research"))
+    research(desk, "2013-02-28")
+    desk.edit("desk.toml", "MSFT = 6_000\n", "MSFT = 6_000\nORCL = 100\n")
+    outcome = desk.run("run", "nightly_research", "--mode", "full", "--date", SESSION)
+    assert "scenarios has failed; its results of nightly_research/2 stand for it" in outcome.out
+    assert (
+        "the book holds ORCL, and there is no price of that"
+        in desk.run("logs", "nightly_research", "--failed").out
+    )
+    assert attempts(desk, "scenarios") == 3
+    told = result(desk)
+    assert (told["prices of"], told["scenarios of"]) == (SESSION, "2013-02-28")
+    assert told["without metrics"] == ["ORCL"]
+
+
+def test_the_first_night_of_all_has_nothing_to_fall_back_on(example: Make) -> None:
+    desk = quick(example("nightly_research"))
+    (desk.folder / FEED).write_bytes(b"")
+    outcome = desk.run("run", "nightly_research", "--mode", "full", "--date", SESSION)
+    assert "1 failed, 7 skipped" in outcome.out
+    assert not (desk.folder / "out").exists()
+
+
 # ── bad inputs ───────────────────────────────────────────────────────────────────────────────────
 
 
@@ -451,6 +504,7 @@ def test_an_unknown_symbol_fails_by_name_and_the_others_are_assessed(example: Ma
     desk.edit("nightly_research.yaml", "delay: 1s", "delay: 10ms")
     outcome = research(desk, code=2)
     assert "7 succeeded, 1 failed" in outcome.out
+    assert "1 of 5 tasks of metrics have failed; the others are enough" in outcome.out
     failed = desk.run("logs", "nightly_research", "--failed").out
     assert f"there are no prices of MSTF up to {SESSION}, only of AAPL, FB, GOOG, IBM, MSFT" in failed
     assert result(desk)["without metrics"] == ["MSFT"]

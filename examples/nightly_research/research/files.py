@@ -29,6 +29,14 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_text())
 
 
+def newest(folder: Path, session: object, ending: str) -> Path:
+    """The file of a session; where it has none, that of the last session before it."""
+    found = [path for path in sorted(folder.glob(f"[0-9]*{ending}")) if path.stem <= str(session)]
+    if not found:
+        raise FileNotFoundError(f"{folder} has nothing of {session}, nor of a session before it")
+    return found[-1]
+
+
 def digest(paths: list[Path]) -> str:
     """Tells whether any of these files has changed."""
     found = hashlib.blake2b(digest_size=8)

@@ -19,6 +19,7 @@ class Table:
 def summarise(
     session: object,
     prices_of: object,
+    scenarios_of: object,
     ranked: list[dict[str, Any]],
     profiles: list[dict[str, Any]],
     missing: list[str],
@@ -31,6 +32,7 @@ def summarise(
     return {
         "session": str(session),
         "prices of": str(prices_of),
+        "scenarios of": str(scenarios_of),
         "without metrics": missing,
         "ranking": ranked,
         "stocks": profiles,
@@ -90,9 +92,8 @@ def _level(value: float | None) -> str:
 
 def notes(summary: dict[str, Any]) -> list[str]:
     """What a reader has to know before the tables."""
-    found = []
-    if summary["prices of"] != summary["session"]:
-        found.append(f"The prices are those of {summary['prices of']}.")
+    old = [what for what in ("prices", "scenarios") if summary[f"{what} of"] != summary["session"]]
+    found = [f"The {what} are those of {summary[f'{what} of']}." for what in old]
     if summary["without metrics"]:
         found.append(
             f"Without metrics, and so left out of the strategies: {', '.join(summary['without metrics'])}."
