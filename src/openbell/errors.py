@@ -15,6 +15,7 @@ OpenbellError                     4   what the user sees: a message and what to 
 ├── ProjectError                  4   the project folder cannot be used
 ├── AlreadyRunning                4   a daemon leads the project already
 ├── ExecutorUnavailable           4   the place where tasks should run is not there
+├── ChannelError                  4   an alert could not be delivered
 └── DataError                     4   a table cannot be used; names the file, and the row where it can
 
 A message says what is wrong in one line; `hint` says what to do next.
@@ -125,6 +126,10 @@ class AlreadyRunning(OpenbellError):
 
 class ExecutorUnavailable(OpenbellError):
     """The executor that was asked for is not there."""
+
+
+class ChannelError(OpenbellError):
+    """A channel has not taken an alert. The message says why, in one line."""
 
 
 class DataError(OpenbellError):

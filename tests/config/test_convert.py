@@ -12,7 +12,6 @@ from openbell.config.document import parse
 from openbell.config.findings import Finding
 from openbell.config.load import Overrides, load
 from openbell.config.project import load_project
-from openbell.config.project_shapes import ProjectShape
 from openbell.config.shapes import PipelineShape, StepShape
 from openbell.errors import ConfigError
 from tests.config.conftest import marked, places
@@ -132,12 +131,21 @@ def test_what_happens_on_failure(whole: Converted) -> None:
 
 def test_alerting_is_the_projects(whole: Converted) -> None:
     text = unwrapped(whole.texts["openbell.yaml"])
-    for told in ("${SLACK_WEBHOOK_URL}", "ops@tetra.com", "Long Running Pipeline", "duration_minutes > 120"):
+    for told in ("${SLACK_WEBHOOK_URL}", "ops@tetra.com"):
         assert told in text, told
     assert "PAGERDUTY_API_KEY" not in text
     assert "the channel `pagerduty` is not enabled: left out" in whole.decisions
-    if "alerts" in ProjectShape.model_fields and "alerts" not in tree(whole, "openbell.yaml"):
-        assert any("has no `alerts` yet" in one for one in whole.decisions)
+    assert tree(whole, "openbell.yaml")["alerts"] == {
+        "channels": {"email": {"log": "alerts-email.jsonl"}, "slack": {"log": "alerts-slack.jsonl"}}
+    }
+
+
+def test_rules_become_what_the_pipeline_says_of_its_runs(whole: Converted) -> None:
+    found = tree(whole)
+    assert found["on_failure"] == {"notify": ["email", "slack"], "severity": "high"}
+    assert found["deadline"] == {"after": "120m", "alert": "low", "notify": ["slack"]}
+    for name in ("Data Staleness", "High Error Rate"):
+        assert any(f"the rule `{name}` has no counterpart" in one for one in whole.decisions)
 
 
 def test_every_decision_stands_in_a_file_too(whole: Converted) -> None:

@@ -55,7 +55,7 @@ def test_in_the_same_decision_as_the_end_of_the_run() -> None:
     world.act()
     world.end(1, at=later(1), error="boom")
     actions = decide(world.state, later(1)).actions
-    assert [type(action) for action in actions] == [CloseRun, Notify]
+    assert [type(action) for action in actions] == [Notify, CloseRun]
     assert told(list(actions)) == [("", Topic.FAILURE, ("desk",), "failed: 1 failed: boom")]
 
 

@@ -91,6 +91,7 @@ def _conduct(
             clock=setting.clock,
             executors=setting.executors,
             sensor=setting.sensor,
+            channels=setting.channels,
             view=view,
             pools=setting.pools,
         )

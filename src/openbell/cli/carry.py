@@ -46,6 +46,7 @@ def carry_out(
         clock=setting.clock,
         executors=setting.executors,
         sensor=setting.sensor,
+        channels=setting.channels,
         view=Sheltered(view),
         pools=setting.pools,
         patient=patient,

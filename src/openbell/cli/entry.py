@@ -43,6 +43,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "why": ("openbell.cli.why:why", "Why a task has not started."),
     "retry": ("openbell.cli.requests:retry", "Reopen failed tasks of a run, and follow it."),
     "cancel": ("openbell.cli.requests:cancel", "Cancel a run, a step, or one task."),
+    "alerts": ("openbell.cli.alerts:alerts", "What was told to whom; who sees to it; do channels work."),
     "pause": ("openbell.cli.requests:pause", "Start nothing more of a run; what runs ends by itself."),
     "resume": ("openbell.cli.requests:resume", "Go on with a paused run, and follow it."),
     "data": ("openbell.cli.data:data", "The data sets of the project: list them, check that they are fresh."),

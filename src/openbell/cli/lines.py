@@ -20,6 +20,7 @@ from openbell.core.events import (
     FallBack,
     Force,
     Lost,
+    Notify,
     Pause,
     Reached,
     Refused,
@@ -142,6 +143,9 @@ class Lines:
                 self._say(f"{step} has failed: its results of {source} stand for it", "WARNING")
             case Cancel(step=step, cell=None, reason=reason):
                 self._say(f"Cancelled, all of {step} that waits: {reason}", "WARNING")
+            case Notify():
+                to = f" (to {', '.join(event.channels)})" if event.channels else ""
+                self._say(f"Alert {event.alert}, {event.severity.value}: {event.text}{to}", "WARNING")
             case CloseRun(outcome=outcome):
                 self._say(f"Run {event.run} has ended: {outcome.value}")
             case SpaceChanged(low=True):

@@ -16,6 +16,7 @@ from openbell.engine.workspace import Workspace
 from openbell.errors import NotFound
 
 if TYPE_CHECKING:
+    from openbell.channels.protocol import Channel
     from openbell.core.model import AttemptKey
     from openbell.doorbell import Doorbell
     from openbell.executors.process.vitals import Vitals
@@ -83,6 +84,12 @@ class Setting:
         from openbell.sensors.files import FileSensor
 
         return FileSensor(self.clock)
+
+    def channels(self) -> Mapping[str, Channel]:
+        """Where alerts go."""
+        from openbell.engine.channelling import channels
+
+        return channels(self.project.alerts, self.project.folder, self.workspace.folder)
 
     def vitals(self, key: AttemptKey) -> Vitals:
         """How an attempt is doing that runs on this machine."""

@@ -10,7 +10,7 @@ import click
 
 from openbell.cli.options import OUTPUT, PROJECT
 from openbell.cli.setting import Setting
-from openbell.cli.words import condition, plural, seconds
+from openbell.cli.words import condition, moment, plural, seconds
 from openbell.core.render import command, task_label
 from openbell.core.state import RunRecord
 from openbell.core.states import RunState, TaskState
@@ -66,6 +66,8 @@ def _show(record: RunRecord, summary: Summary, setting: Setting, *, led: bool) -
     click.secho(f"  {record.state.value}", fg=colour, nl=False)
     waits = record.paused or ("" if led else "its engine is gone")
     click.echo(f" ({waits})" if waits else "")
+    if record.overdue is not None:
+        click.secho(f"  overdue: it was to have ended by {moment(record.overdue)}", fg="red")
     told = ", ".join(f"{count:,} {state.name.lower()}" for state, count in summary.counts.items() if count)
     click.echo(f"  {plural(summary.total, 'task')}: {told}")
     if summary.remaining and record.state is RunState.ACTIVE:
@@ -84,6 +86,7 @@ def _as_json(record: RunRecord, summary: Summary) -> dict[str, Any]:
         "run": record.id,
         "state": record.state.value,
         "paused": record.paused,
+        "overdue": record.overdue.isoformat() if record.overdue else None,
         "tasks": summary.total,
         "counts": {state.name.lower(): count for state, count in summary.counts.items()},
         "seconds_left": summary.remaining.total_seconds() if summary.remaining else None,

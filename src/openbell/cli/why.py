@@ -14,6 +14,7 @@ from openbell.cli.targets import Target, find
 from openbell.cli.words import moment, plural, seconds
 from openbell.config.catalog import catalog
 from openbell.config.definition import Definition
+from openbell.core.alarms import overdue_at
 from openbell.core.events import Cancel, Skip
 from openbell.core.evolve import evolve
 from openbell.core.explain import explain
@@ -56,6 +57,9 @@ def why(target: str, project: str, output: str) -> None:
     if output == "json":
         click.echo(json.dumps([_as_json(state, wanted, task, setting) for task in tasks], ensure_ascii=False))
         return
+    if wanted.record.outcome is None and (due := wanted.record.overdue or overdue_at(wanted.record)):
+        late = wanted.record.overdue is not None
+        click.echo(f"the run {'is overdue: it was' if late else 'has'} to end by {moment(due)}")
     for task in tasks:
         _show(store, state, wanted, task, setting, leading=leading)
 
@@ -158,6 +162,7 @@ def _as_json(state: State, wanted: Target, task: TaskKey, setting: Setting) -> d
         "cell": task.cell,
         "coordinates": group.step.matrix.coordinates(task.cell),
         "state": group.state(task.cell).name.lower(),
+        "overdue": wanted.record.overdue is not None,
         "blockers": [_blocker(blocker) for blocker in explain(state, task, setting.clock.now())],
         "dependants": dependants(wanted.record.run.pipeline.steps, task.step),
     }

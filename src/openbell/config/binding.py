@@ -13,6 +13,7 @@ from datetime import date, datetime
 from openbell.config.document import Path as Place
 from openbell.config.draft import Draft
 from openbell.config.shapes import BetweenShape, StepShape, When
+from openbell.core.alerts import Deadline
 from openbell.core.model import Late, Opening, Pipeline, Step
 from openbell.core.render import sessions_in
 from openbell.errors import MarketError
@@ -38,7 +39,7 @@ def bind(
     asked = {name for step in pipeline for name in sessions_in(step)}
     dated = any(axis.kind == "date" for step in pipeline for axis in step.matrix.axes)
     named = dates is not None and dates[0] == dates[1] and pipeline.market is not None and not dated
-    if not draft.timed and not asked and not named:
+    if not draft.timed and not asked and not named and draft.due_at is None:
         return None
     if pipeline.market is None:
         _no_market(draft)
@@ -63,7 +64,19 @@ def bind_to(
     steps = tuple(_opened(draft, step, market, session) for step in pipeline)
     if catching_up:
         steps = tuple(replace(step, late=Late.RUN, stop_at=None) for step in steps)
-    return replace(pipeline, steps=steps, sessions=sessions)
+    due = None if catching_up else _due(draft, pipeline, market, session)
+    return replace(pipeline, steps=steps, sessions=sessions, deadline=due)
+
+
+def _due(draft: Draft, pipeline: Pipeline, market: Market, session: date) -> Deadline | None:
+    """The deadline with its point of the day as an instant."""
+    if pipeline.deadline is None or draft.due_at is None:
+        return pipeline.deadline
+    try:
+        return replace(pipeline.deadline, at=point(draft.due_at).at(market, session))
+    except MarketError as error:
+        draft.fault("OB128", error.message, ("deadline", "at"), error.hint)
+        return None
 
 
 def _no_market(draft: Draft) -> None:

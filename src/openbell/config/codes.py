@@ -106,6 +106,11 @@ CODES: dict[str, Code] = {
         "A step with `when` and a command with `{session}` live in the sessions of the pipeline's `market`. "
         "`--date` names one; without it, it is that of now.",
     ),
+    "OB160": Code(
+        "channel",
+        "`notify`, `escalate` and the severities of `alerts` name channels: those that `openbell.yaml` has "
+        "under `alerts: {channels: ...}`, and `log`, which is always there.",
+    ),
     "OB151": Code(
         "data set",
         "A step requires a data set that no step of the project provides: it would wait for ever.",

@@ -24,7 +24,7 @@ from openbell.config.known import without_unknown
 from openbell.config.project import FILE, FOLDER
 from openbell.config.project_shapes import ProjectShape
 from openbell.config.reading import fit
-from openbell.config.recovery import alerts, freshness, recovery, retry_of, shares
+from openbell.config.recovery import channels, freshness, recovery, retry_of, rules, shares
 from openbell.config.shapes import PipelineShape
 from openbell.core.graph import Cycle, topological
 from openbell.core.model import Command, Need, Step
@@ -212,6 +212,7 @@ class _Conversion:
         strategy = self.shape.retry_strategy
         self.tell(f"`max_retries: {strategy.max_retries}` counts tries, not retries", ("defaults",))
         tree["defaults"] = {"retry": retry_of(strategy)}
+        tree |= rules(self.shape, lambda text: self.tell(text, ()))
         tree["steps"] = {name: self._step(name, arguments) for name in _order(self.shape)}
         return tree
 
@@ -334,10 +335,7 @@ class _Conversion:
         for name in self.shape.recovery_procedures:
             if name not in self.shape.names:
                 self.tell(f"`recovery_procedures` names {name}, which is no pipeline: left out", (), FILE)
-        for name, keys in self.shape.alerting.channels.items():
-            if keys.get("enabled") is False:
-                self.tell(f"the channel `{name}` is not enabled: left out", ("alerts",), FILE)
-        if found := dict(alerts(self.shape)):
+        if found := channels(self.shape, lambda text: self.tell(text, ("alerts",), FILE)):
             tree["alerts"] = found
         if self.shape.cache is not None and self.shape.cache.cache_dir:
             told = f"`cache_dir: {self.shape.cache.cache_dir}`: results are kept in the state folder instead"

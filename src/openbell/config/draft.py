@@ -11,6 +11,7 @@ from stat import S_ISDIR, S_ISREG
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, available_timezones
 
+from openbell.config.alerting import AlertSettings
 from openbell.config.document import Document
 from openbell.config.document import Path as Place
 from openbell.config.expand import beside
@@ -44,6 +45,10 @@ class Draft:
     """Digest of each market that was asked for."""
     timed: dict[str, StepShape] = field(default_factory=dict)
     """The steps that have a time in a session's day."""
+    alerts: AlertSettings = field(default_factory=AlertSettings)
+    """Where the alerts of the project go."""
+    due_at: str | None = None
+    """The point of a session's day by which runs have to have ended."""
     unset: frozenset[Place] = frozenset()
     """Paths whose values depend on variables that are not set: nothing can be said about them yet."""
 

@@ -6,11 +6,12 @@ from typing import Annotated
 
 from pydantic import Field
 
+from openbell.config.alert_shapes import NoticeShape, OnSuccessShape
 from openbell.config.kinds import Flag, Name, Shape, choice
 
 
-class OnFailureShape(Shape):
-    """What becomes of those who need a step that has failed for good."""
+class OnFailureShape(NoticeShape):
+    """What becomes of those who need a step that has failed for good, and who is told."""
 
     fallback: Name | None = Field(
         None,
@@ -30,8 +31,11 @@ class FlowShape(Shape):
         description="An axis whose cells run in order, each after the one before it has succeeded: `date`.",
     )
     on_failure: OnFailureShape | None = Field(
-        None, description="What those who need it can expect when it has failed. Default: they are skipped."
+        None,
+        description="What those who need it can expect when it has failed (default: they are skipped), and "
+        "who is told.",
     )
+    on_success: OnSuccessShape | None = Field(None, description="Who is told when all of it has succeeded.")
     partial: Annotated[str, choice("ok", "fail")] = Field(
         "fail",
         description="Whether some of its tasks are enough for `needs: [it]`: `ok`, or `fail` (default).",

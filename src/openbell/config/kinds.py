@@ -13,6 +13,9 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from openbell.errors import MarketError
+from openbell.market.points import point
+
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _LONGEST = 3650  # days
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|h|d)")
@@ -305,3 +308,32 @@ Day = Annotated[
 ]
 EnvironmentValue = Annotated[str, Kind(_environment_value, _SCALAR_SCHEMA, called="text, number or boolean")]
 Scalar = Annotated[str | int | float | bool, Kind(_scalar, _SCALAR_SCHEMA, called="text, number or boolean")]
+
+
+def _point(value: Any) -> str:
+    try:
+        point(value if isinstance(value, str) else "")
+    except MarketError as error:
+        raise wrong("OB106", f"must be a point of a session, not {shown(value)}", error.hint) from None
+    return str(value)
+
+
+_POINT_SCHEMA = {
+    "type": "string",
+    "pattern": r"^\s*((next|previous)\s+)?(open|close)(\s*[+-]\s*\d{1,6}\s*[smh])?\s*$",
+}
+PointText = Annotated[str, Kind(_point, _POINT_SCHEMA, "open", "point of a session")]
+Words = Annotated[
+    tuple[str, ...],
+    Kind(
+        words,
+        {
+            "anyOf": [
+                {"type": "string", "pattern": r"\S"},
+                {"type": "array", "items": {"type": ["string", "number"]}, "minItems": 1},
+            ]
+        },
+        ["x"],
+        "command, or list of arguments",
+    ),
+]

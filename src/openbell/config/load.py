@@ -120,7 +120,7 @@ def load_document(
     dialect = detect(document, assume)
     for key, text in overrides.values:
         _set(document, key, text)
-    draft = Draft(document, starting=starting, markets=project.markets)
+    draft = Draft(document, starting=starting, markets=project.markets, alerts=project.alerts)
     pipeline = _compile(draft, dialect, project, environ, overrides)
     if pipeline is not None:
         pipeline = _adjusted(draft, pipeline, project, overrides)
@@ -139,7 +139,7 @@ def define(
 ) -> Definition:
     """Load a pipeline that its triggers will open runs of. Raises `ConfigError` with every finding."""
     document = read(path)
-    draft = Draft(document, starting=starting, markets=project.markets)
+    draft = Draft(document, starting=starting, markets=project.markets, alerts=project.alerts)
     pipeline = _compile(draft, detect(document), project, environ, overrides)
     pipeline, findings = _checked(draft, pipeline, overrides)
     wanted = {trigger.mode for trigger in pipeline.triggers} - {"", overrides.mode}

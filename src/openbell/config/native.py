@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, TypeVar
 
+from openbell.config.alerting import compile_alerts, compile_deadline
 from openbell.config.axes import compile_matrix, made_of
 from openbell.config.datasets import compile_requires
 from openbell.config.document import Path as Place
@@ -46,6 +47,8 @@ def keeps(path: Place) -> bool:
     match path:
         case ("env", _) | ("defaults", "env", _) | ("steps", _, "env", _):
             return True
+        case ("alerts", "channels", _, "env", _):
+            return True
         case _:
             return False
 
@@ -84,6 +87,8 @@ def compile_pipeline(
         triggers=compile_triggers(draft, shape, shape.tz or (str(calendar.tz) if calendar else None)),
         catch_up=shape.catch_up,
         overlap=Overlap(shape.overlap) if shape.overlap else None,
+        alerts=compile_alerts(draft, shape.on_failure, shape.on_success, Priority.STANDARD, ()),
+        deadline=compile_deadline(draft, shape.deadline, shape.market),
     )
     pipeline = in_mode(draft, pipeline, shape, mode)
     check_templates(draft, pipeline)
@@ -101,6 +106,7 @@ def _step(
     place: Place = ("steps", name)
     layers: list[SharedShape] = [shape, *defaults]
     executor = executor or _first(layers, "executor") or "process"
+    priority = Priority[(_first(layers, "priority") or "standard").upper()]
     env: dict[str, str] = {}
     for source in (*(layer.env for layer in reversed(defaults)), pipeline.env, shape.env):
         env |= source or {}
@@ -121,7 +127,8 @@ def _step(
         timeout=_first(layers, "timeout"),
         start_timeout=_first(layers, "start_timeout"),
         grace=_or(_first(layers, "grace"), timedelta(seconds=10)),
-        priority=Priority[(_first(layers, "priority") or "standard").upper()],
+        priority=priority,
+        alerts=compile_alerts(draft, shape.on_failure, shape.on_success, priority, place),
         demand=_demand(_first(layers, "resources") or {}),
         executor=executor,
         env=env,
@@ -130,6 +137,12 @@ def _step(
         late=Late(shape.late or "run"),
         **proof(draft, shape, place, sure=executor == "process" and pipeline.python is None),
     )
+    _heed(draft, name, shape, place)
+    return step
+
+
+def _heed(draft: Draft, name: str, shape: StepShape, place: Place) -> None:
+    """What the keys of a step say about each other, and what a session has still to say about it."""
     if shape.when is not None or shape.stop_at is not None:
         draft.timed[name] = shape
     _check_late(draft, shape, place)
@@ -137,7 +150,6 @@ def _step(
         other = "run" if shape.run else "call"
         told = f"`preload` works with `script`, not with `{other}`"
         draft.fault("OB111", told, (*place, "preload"), key=True)
-    return step
 
 
 def _check_late(draft: Draft, shape: StepShape, place: Place) -> None:

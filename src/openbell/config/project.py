@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from openbell.config.alerting import AlertSettings, compile_settings
 from openbell.config.document import Document, read
 from openbell.config.expand import beside, expand
 from openbell.config.findings import Finding, in_order, nearest, reject
@@ -42,6 +43,7 @@ class Project:
     defaults: SharedShape | None = None
     markets: Mapping[str, Market] = field(default_factory=dict)
     """Those with windows or overlays of the project's own."""
+    alerts: AlertSettings = field(default_factory=AlertSettings)
     unset: tuple[Finding, ...] = ()
     """Variables of the file that are not set: warnings, and errors as soon as something starts."""
     warnings: tuple[Finding, ...] = ()
@@ -174,6 +176,7 @@ def _project(draft: Draft, folder: Path, shape: ProjectShape) -> Project:
         draft.environment(shape.defaults.env or {}, ("defaults", "env"))
     process = shape.executors.process
     markets = build_markets(draft, shape.markets)
+    alerts = compile_settings(draft, shape.alerts)
     told = in_order(draft.document.findings)
     return Project(
         folder=folder,
@@ -188,6 +191,7 @@ def _project(draft: Draft, folder: Path, shape: ProjectShape) -> Project:
         pools=shape.resources,
         defaults=shape.defaults,
         markets=markets,
+        alerts=alerts,
         unset=tuple(finding for finding in told if finding.code == "OB107"),
         warnings=tuple(finding for finding in told if finding.code != "OB107"),
     )

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Discriminator, Field, Tag
 
+from openbell.config.alert_shapes import AlertsShape
 from openbell.config.kinds import Duration, Kind, Name, Shape, Text, choice, whole, wrong
 from openbell.config.shapes import SIZE, Amounts, SharedShape
 from openbell.errors import OverlayError
@@ -120,5 +121,6 @@ class ProjectShape(Shape):
     markets: dict[Text, MarketShape] = Field(
         default_factory=dict, description="Markets with windows or overlays of their own, by name."
     )
+    alerts: AlertsShape = Field(AlertsShape.model_construct(), description="Where alerts go.")
     resources: Amounts = Field(default_factory=dict, description="Sizes of pools, e.g. `db: 4`.")
     defaults: SharedShape | None = Field(None, description="Keys for every step that does not set them.")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from openbell.config.dialects.orchestration import OrchestrationShape, RetryEntry
+from openbell.config.emit import flow
 from openbell.config.findings import nearest
 
 ACTIONS = ("notify", "retry_count", "fallback", "escalation", "partial_recovery", "checkpoint_recovery")
@@ -79,7 +81,7 @@ def _notify(shape: OrchestrationShape, wanted: list[Any], tell: Tell) -> dict[st
     for name in wanted:
         if name not in channels:
             tell(f"`notify: {name}`: `alerting` has no such channel: left out")
-    there = [name for name in wanted if name in channels]
+    there = [name for name in wanted if channels.get(name, _OFF).get("enabled", True)]
     return {"notify": there} if there else {}
 
 
@@ -142,23 +144,44 @@ def shares(shape: OrchestrationShape, name: str, written: Mapping[str, Any], tel
     return keys
 
 
-def alerts(shape: OrchestrationShape) -> Iterator[tuple[str, Any]]:
-    """`channels` and `rules` of the project; channels that are not enabled are left out."""
-    channels = {
-        name: {key: value for key, value in keys.items() if key != "enabled"}
-        for name, keys in shape.alerting.channels.items()
-        if keys.get("enabled") is not False
-    }
-    if channels:
-        yield "channels", channels
-    rules = [
-        {
-            "name": rule.name,
-            "condition": rule.condition,
-            "severity": rule.severity,
-            "channels": [name for name in rule.channels if name in channels],
-        }
-        for rule in shape.alerting.rules
-    ]
-    if rules:
-        yield "rules", rules
+def channels(shape: OrchestrationShape, tell: Tell) -> dict[str, Any]:
+    """`alerts` of the project: a file for each channel, until somebody names the program that sends."""
+    found: dict[str, Any] = {}
+    for name, keys in shape.alerting.channels.items():
+        if keys.get("enabled") is False:
+            tell(f"the channel `{name}` is not enabled: left out")
+            continue
+        rest = {key: value for key, value in keys.items() if key != "enabled"}
+        tell(
+            f"the channel `{name}` writes to a file, until `command` names a program that sends: {flow(rest)}"
+        )
+        found[name] = {"log": f"alerts-{name}.jsonl"}
+    return {"channels": found} if found else {}
+
+
+def rules(shape: OrchestrationShape, tell: Tell) -> dict[str, Any]:
+    """`on_failure` and `deadline` of the pipeline, from the rules that say as much."""
+    keys: dict[str, Any] = {}
+    for rule in shape.alerting.rules:
+        notify = [
+            name for name in rule.channels if shape.alerting.channels.get(name, _OFF).get("enabled", True)
+        ]
+        severity = rule.severity if rule.severity in _SEVERITIES else "high"
+        told = {"notify": notify, "severity": severity}
+        minutes = _LASTS.fullmatch(rule.condition.strip())
+        if _FAILS.fullmatch(rule.condition.strip()) and "on_failure" not in keys:
+            keys["on_failure"] = told
+            tell(f"the rule `{rule.name}` ({rule.condition}) is `on_failure`")
+        elif minutes is not None and "deadline" not in keys:
+            keys["deadline"] = {"after": f"{float(minutes[1]):g}m", "alert": severity, "notify": notify}
+            tell(f"the rule `{rule.name}` ({rule.condition}) is the `deadline`")
+        else:
+            whole = flow({"condition": rule.condition, **told})
+            tell(f"the rule `{rule.name}` has no counterpart, and is left out: {whole}")
+    return keys
+
+
+_SEVERITIES = ("low", "medium", "high")
+_OFF: Mapping[str, Any] = {"enabled": False}
+_FAILS = re.compile(r"""pipeline_status\s*==\s*['"]failed['"]""")
+_LASTS = re.compile(r"duration_minutes\s*>=?\s*([0-9.]+)")

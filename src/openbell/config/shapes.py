@@ -10,6 +10,7 @@ from typing import Annotated, Any, get_args
 from pydantic import ConfigDict, Discriminator, Field, Tag
 from pydantic_core import PydanticCustomError
 
+from openbell.config.alert_shapes import DeadlineShape, NoticeShape, OnSuccessShape
 from openbell.config.flow_shapes import FlowShape
 from openbell.config.input_shapes import (
     DYNAMIC,
@@ -24,16 +25,17 @@ from openbell.config.kinds import (
     EnvironmentValue,
     Kind,
     Name,
+    PointText,
     PositiveDuration,
     Scalar,
     Shape,
     Size,
     Text,
+    Words,
     choice,
     number,
     shown,
     whole,
-    words,
     wrong,
 )
 from openbell.config.mode_shapes import Mode
@@ -42,27 +44,10 @@ from openbell.config.trigger_shapes import OVERLAPS, STATES, CatchUp, TriggerSha
 from openbell.config.work_shapes import WorkShape
 from openbell.core.model import EXECUTORS, NeedMode
 from openbell.core.states import TRIED, FailureKind
-from openbell.errors import MarketError
-from openbell.market.points import point
 
 
 def _when_kind(value: Any) -> str:
     return "between" if isinstance(value, dict) else "states" if isinstance(value, list) else "state"
-
-
-def _point(value: Any) -> str:
-    try:
-        point(value if isinstance(value, str) else "")
-    except MarketError as error:
-        raise wrong("OB106", f"must be a point of a session, not {shown(value)}", error.hint) from None
-    return str(value)
-
-
-_POINT_SCHEMA = {
-    "type": "string",
-    "pattern": r"^\s*((next|previous)\s+)?(open|close)(\s*[+-]\s*\d{1,6}\s*[smh])?\s*$",
-}
-PointText = Annotated[str, Kind(_point, _POINT_SCHEMA, "open", "point of a session")]
 
 
 def _needs(value: Any) -> dict[str, NeedMode]:
@@ -144,20 +129,6 @@ Amounts = Annotated[
         {"type": "object", "additionalProperties": {"type": ["number", "string"]}},
         {},
         "amount by pool",
-    ),
-]
-Words = Annotated[
-    tuple[str, ...],
-    Kind(
-        words,
-        {
-            "anyOf": [
-                {"type": "string", "pattern": r"\S"},
-                {"type": "array", "items": {"type": ["string", "number"]}, "minItems": 1},
-            ]
-        },
-        ["x"],
-        "command, or list of arguments",
     ),
 ]
 _MODES = {"type": "object", "additionalProperties": {"enum": [mode.value for mode in NeedMode]}}
@@ -326,6 +297,13 @@ class PipelineShape(Shape):
     max_failures: Annotated[int, whole(0)] | None = Field(
         None, description="At so many final failures nothing more starts. 0 is read as 1."
     )
+    deadline: DeadlineShape | None = Field(
+        None, description="By when its runs have to have ended: `{at: next open-30m, alert: high}`."
+    )
+    on_failure: NoticeShape | None = Field(
+        None, description="Who is told when a run has not ended with success."
+    )
+    on_success: OnSuccessShape | None = Field(None, description="Who is told when a run has succeeded.")
     env: dict[Text, EnvironmentValue] | None = Field(None, description="Environment of every step.")
     params: dict[Name, Scalar] = Field(default_factory=dict, description="Values for templates and workers.")
     modes: dict[Name, Mode] = Field(

@@ -78,8 +78,8 @@ def decide(state: State, now: datetime, naps: Naps | None = None) -> Decision:
         actions.extend(alarms(record, numbers, now))
         if record.complete and not waits_for_chores(state, record.id):
             result = outcome(record)
-            actions.append(CloseRun(now, record.id, result))
             actions.extend(ending(record, result, numbers, now))
+            actions.append(CloseRun(now, record.id, result))
         actions.extend(_stall(record, now))
     if not any(isinstance(action, Fail) for action in actions):  # it may be one too many
         actions.extend(_starts(state, now, waiting))

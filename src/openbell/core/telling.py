@@ -162,6 +162,12 @@ def _of_project(event: Event) -> Told | None:
             keys = event.first if event.first == event.last else f"{event.first} to {event.last}"
             data = {"pipeline": pipeline, "count": count, "reason": reason, "trigger": event.trigger}
             return Told(ENGINE, "failure", f"Missed: {pipeline}/{keys}: {reason}", data)
+        case Delivered(run=run, letter=letter, channel=channel, tries=tries):
+            return Told(ENGINE, "log", f"Told {channel} of {run}", {"letter": letter, "tries": tries})
+        case Bounced(run=run, letter=letter, channel=channel, tries=tries, error=error):
+            given_up = "; it is given up" if event.final else ""
+            data = {"letter": letter, "tries": tries, "error": error, "given_up": event.final}
+            return Told(ENGINE, "failure", f"Could not tell {channel} of {run}: {error}{given_up}", data)
         case Unplanned(pipeline=pipeline, key=key, reason=reason):
             data = {"pipeline": pipeline, "reason": reason}
             return Told(ENGINE, "failure", f"Cannot be opened: {pipeline}/{key}: {reason}", data)
@@ -183,7 +189,7 @@ def _tell(event: Event, run: Run) -> Told | None:
         case FallBack(step=step, source=source):
             message = f"{step} has failed: its results of {source} stand for it"
             return Told(step, "log", message, {"source": source})
-        case Notify() | Overdue() | Acknowledge() | Delivered() | Bounced():
+        case Notify() | Overdue() | Acknowledge():
             return _of_alert(event)
         case Requested(request=request):
             return _of_request(request, event.at, run)
@@ -238,7 +244,7 @@ def _of_inputs(event: Bind | FilesSeen | Clear | Cleared, run: Run) -> Told | No
             return None
 
 
-def _of_alert(event: Notify | Overdue | Acknowledge | Delivered | Bounced) -> Told:
+def _of_alert(event: Notify | Overdue | Acknowledge) -> Told:
     match event:
         case Notify(alert=alert, level=level, channels=channels):
             data = {"alert": alert, "topic": event.topic.value, "severity": event.severity.value}
@@ -251,12 +257,6 @@ def _of_alert(event: Notify | Overdue | Acknowledge | Delivered | Bounced) -> To
         case Acknowledge(alert=alert, actor=actor, reason=reason):
             message = f"Alert {alert} is seen to by {actor or 'a user'}" + (f": {reason}" if reason else "")
             return Told(WHOLE, "log", message, {"alert": alert, "actor": actor, "reason": reason})
-        case Delivered(letter=letter, channel=channel, tries=tries):
-            return Told(WHOLE, "log", f"Told {channel}", {"letter": letter, "tries": tries})
-        case Bounced(letter=letter, channel=channel, tries=tries, error=error):
-            given_up = "; it is given up" if event.final else ""
-            data = {"letter": letter, "tries": tries, "error": error, "given_up": event.final}
-            return Told(WHOLE, "log", f"Could not tell {channel}: {error}{given_up}", data)
 
 
 def _of_step(event: Skip | Fail | Cancel | Reopen, run: Run) -> Told:

@@ -22,6 +22,7 @@ from openbell.core.requests import HaltRun, PauseRun, Request, ResumeRun
 from openbell.core.state import RunRecord, State
 from openbell.core.states import TaskState
 from openbell.doorbell import Doorbell, ring
+from openbell.engine.courier import Channels
 from openbell.engine.engine import Engine
 from openbell.engine.leader import Holder, Lead, asker_lives, holder
 from openbell.engine.recorders import Recorders
@@ -86,6 +87,7 @@ class Conductor:
     executors: Callable[[Doorbell], Mapping[str, Executor]]
     view: View
     sensor: Callable[[], Sensor] = field(kw_only=True)
+    channels: Channels = dict
     pools: Mapping[str, float] = field(default_factory=dict)
     patient: bool = True
     """Stay until the run has ended; otherwise until the request is answered and nothing of it is stopping."""
@@ -187,7 +189,7 @@ class _Leading:
         conductor = self._conductor
         doorbell = Doorbell(conductor.workspace.socket)
         executors = conductor.executors(doorbell)
-        recorders = Recorders(conductor.workspace, conductor.store, conductor.clock)
+        recorders = Recorders(conductor.workspace, conductor.store, conductor.clock, conductor.channels)
         sensor = conductor.sensor()
         self._engine = engine = Engine(
             conductor.store,
@@ -201,13 +203,14 @@ class _Leading:
             wanted=asker_lives,
         )
         engine.inbox.attach()
+        recorders.open(engine.inbox)
         doorbell.listen("requests", lambda _: engine.inbox.ring())
         doorbell.open()
         heeding = asyncio.ensure_future(self._heed())
         try:
             engine.lead(_name())
             self._resume_what_was_handed_over()
-            await engine.run(self._over)
+            await engine.run(lambda _: self._over() and not recorders.busy)
         finally:
             heeding.cancel()
             sensor.close()
@@ -245,7 +248,7 @@ class _Leading:
                     self._ended = True
         view.see(events, state)
 
-    def _over(self, _state: State) -> bool:
+    def _over(self) -> bool:
         """Whether this leadership has done what it was for. Raises `ProjectError` when its folder is gone."""
         if not self._lead.holds:
             raise ProjectError(

@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Protocol
 from uuid import uuid4
 
+from openbell.channels.protocol import Channel
 from openbell.clock import Clock
 from openbell.core.events import Event
 from openbell.core.evolve import ORPHANED
@@ -21,6 +22,7 @@ from openbell.core.requests import CancelTasks, PauseRun, Request, ResumeRun
 from openbell.core.state import State
 from openbell.doorbell import Doorbell
 from openbell.engine.arrivals import Arrivals
+from openbell.engine.channelling import channels
 from openbell.engine.engine import Engine
 from openbell.engine.leader import Holder, Lead, Role, asker_lives, holder
 from openbell.engine.planning import Planning, Reloaded
@@ -102,7 +104,7 @@ class Daemon:
     async def _lead(self, lead: Lead) -> None:
         doorbell = Doorbell(self.workspace.socket)
         executors = self.executors(doorbell)
-        recorders = Recorders(self.workspace, self.store, self.clock)
+        recorders = Recorders(self.workspace, self.store, self.clock, self._channels)
         sensor = self.sensor()
         self.planning.executors = list(executors)
         self.witness.reloaded(self.planning.reload())
@@ -119,6 +121,7 @@ class Daemon:
             planner=self.planning,
         )
         engine.inbox.attach()
+        recorders.open(engine.inbox)
         doorbell.listen("requests", lambda _: engine.inbox.ring())
         doorbell.listen("reload", lambda _: self.reload())
         doorbell.listen("leave", lambda how: self.leave(Leave(how)))
@@ -129,7 +132,7 @@ class Daemon:
             engine.lead(f"daemon {os.getpid()}", adopt=True)
             self._resume()
             self.witness.leads(engine.state)
-            await engine.run(lambda state: self._over(lead, state))
+            await engine.run(lambda state: self._over(lead, state) and not recorders.busy)
         finally:
             self._arrivals.close()
             sensor.close()
@@ -138,6 +141,10 @@ class Daemon:
             doorbell.close()
             recorders.close()
             self._engine = None
+
+    def _channels(self) -> Mapping[str, Channel]:
+        project = self.planning.project
+        return channels(project.alerts, project.folder, self.workspace.folder)
 
     def reload(self) -> None:
         """Look at the files again; runs that are under way keep their definition."""

@@ -13,6 +13,7 @@ from openbell.core.events import CloseRun, Event, Reopen
 from openbell.core.evolve import evolve
 from openbell.core.state import Limits, RunRecord, State
 from openbell.core.states import RunState, TaskState
+from openbell.core.summary import outcome
 from openbell.sim.world import Broken
 from openbell.store.protocol import Store
 
@@ -104,9 +105,8 @@ def _holds(record: RunRecord, step: str, topic: Topic) -> bool:
     if not step:
         if topic is Topic.OVERDUE:
             return record.overdue is not None and record.outcome is None
-        return record.outcome is not None and (record.outcome is RunState.SUCCEEDED) == (
-            topic is Topic.SUCCESS
-        )
+        ended = record.outcome or (outcome(record) if record.complete else None)
+        return ended is not None and (ended is RunState.SUCCEEDED) == (topic is Topic.SUCCESS)
     states = record.groups[step].states()
     if topic is Topic.FAILURE:
         return TaskState.FAILED in states
