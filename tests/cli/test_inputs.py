@@ -173,7 +173,9 @@ def test_what_cannot_be_put_away_is_told_and_tried_again(desk: Desk) -> None:
     each(desk, keys="consume: archive")
     desk.write("in/x.csv", "1")
     blocking = desk.write("in/archive", "not a folder")
-    assert desk.run("run", "p.yaml").code == 0
+    first = desk.run("run", "p.yaml")
+    assert first.code == 0
+    assert f"Could not be put away: {desk.folder}/in/x.csv: File exists" in first.err
     assert "x.csv" in files(desk)
     blocking.unlink()
     desk.write("in/y.csv", "2")
@@ -186,6 +188,8 @@ def test_without_files_a_step_fails_and_says_why(desk: Desk) -> None:
     every(desk, keys="absent: fail")
     done = desk.run("run", "p.yaml")
     assert done.code == 1
+    assert "Failed without a try, all of a: no file that is ready matches in/*.csv" in done.err
+    assert "no file that is ready" in done.out  # among the failures of the summary
     assert "no file that is ready matches in/*.csv" in desk.run("why", "p/1/a").out
     desk.write("in/x.csv", "1")
     assert desk.run("retry", "p/1").code == 0

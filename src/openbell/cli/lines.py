@@ -36,7 +36,8 @@ from openbell.core.events import (
     Unreachable,
 )
 from openbell.core.explain import bottlenecks
-from openbell.core.inputs import Fail
+from openbell.core.inputs import Bind, Cleared, Fail
+from openbell.core.intake import inputs
 from openbell.core.model import AttemptKey, TaskKey
 from openbell.core.render import task_label
 from openbell.core.state import RunRecord, State
@@ -116,6 +117,15 @@ class Lines:
         if self._verbose and (record := state.runs.get(self._run)):
             self._hold(record, state)
 
+    def _about_inputs(self, event: Bind | Fail | Cleared) -> None:
+        match event:
+            case Bind(files=files) if files is not None:
+                self._say(f"{event.step} takes {plural(len(inputs(files)), 'file')}")
+            case Fail(reason=reason):
+                self._say(f"Failed without a try, all of {event.step}: {reason}", "ERROR")
+            case Cleared(error=error) if error:
+                self._say(f"Could not be put away: {event.path}: {error}", "WARNING")
+
     def _tell(self, event: Event, state: State) -> None:
         record = state.runs.get(self._run)
         match event:
@@ -146,6 +156,8 @@ class Lines:
             case Notify():
                 to = f" (to {', '.join(event.channels)})" if event.channels else ""
                 self._say(f"Alert {event.alert}, {event.severity.value}: {event.text}{to}", "WARNING")
+            case Bind() | Fail() | Cleared():
+                self._about_inputs(event)
             case CloseRun(outcome=outcome):
                 self._say(f"Run {event.run} has ended: {outcome.value}")
             case SpaceChanged(low=True):
