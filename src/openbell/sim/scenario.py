@@ -180,7 +180,7 @@ def _forgiving(rng: Random, steps: tuple[Step, ...]) -> tuple[Step, ...]:
         if 0.12 <= lot < 0.2:
             made.append(_step(rng, f"{step.name}-else", [one.name for one in made][: rng.randint(0, 1)]))
             policy = replace(policy, stand_in=made[-1].name)
-        made.append(replace(step, on_failure=policy, partial=rng.random() < 0.1))
+        made.append(replace(step, on_failure=policy, partial=rng.random() < 0.25))
     return tuple(made)
 
 
