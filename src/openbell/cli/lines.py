@@ -147,8 +147,6 @@ class Lines:
                 name = task_label(record.run.pipeline, TaskKey(event.run, event.step, cell))
                 more = f" and {event.count - 1:,} more" if event.count > 1 else ""
                 self._say(f"Skipped: {name}{more}: {event.reason}", "WARNING")
-            case Fail(step=step, reason=reason):
-                self._say(f"Failed without a try, all of {step}: {reason}", "ERROR")
             case FallBack(step=step, source=source):
                 self._say(f"{step} has failed: its results of {source} stand for it", "WARNING")
             case Cancel(step=step, cell=None, reason=reason):
