@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tests.cli.conftest import Desk
@@ -104,3 +105,27 @@ def test_the_plan_tells_what_failures_mean(desk: Desk) -> None:
         assert told in plan
     assert "<- feed (failed)" in desk.run("graph", "falling.yaml").out
     assert "`feed` has no fallback" in desk.run("plan", "falling.yaml", "--steps", "feed").err
+
+
+def test_a_step_holds_its_time(desk: Desk) -> None:
+    """A market that opens anew at each midnight: the end is some seconds from now, whenever that is."""
+    now = datetime.now(UTC)
+    seconds = (now - now.replace(hour=0, minute=0, second=0, microsecond=0)).seconds + 8
+    desk.write(
+        "gateway.yaml",
+        "name: gateway\nmarket: 24/7\nsteps:\n"
+        "  gateway:\n"
+        "    run: [sh, -c, 'echo up >> ups; test $(wc -l < ups) -gt 2 && exec sleep 60; sleep 0.3; exit 1']\n"
+        f"    hold: true\n    stop_at: open+{seconds}s\n    retry: {{delay: 200ms, backoff: 1}}\n"
+        "  orders: {run: [sh, -c, 'wc -l < ups > seen'], needs: {gateway: started}}\n"
+        "  tidy: {run: 'true', needs: [gateway]}\n",
+    )
+    done = desk.run("run", "gateway.yaml")
+    assert done.code == 0, done.err
+    assert "3 succeeded" in done.out
+    assert len(desk.lines("ups")) == 3
+    assert desk.lines("seen")[0].strip() in ("1", "2", "3")
+    shown = desk.run("runs", "show", "gateway/1/gateway").out
+    assert shown.count("attempt ") == 3
+    assert "stopped at its end" in shown
+    assert "holds" in desk.run("plan", "gateway.yaml").out

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from openbell.config.load import Overrides
-from openbell.core.model import Late, Opening
+from openbell.core.model import Late, Opening, Step
 from tests.config.conftest import Folder
 
 NIGHT = """name: night
@@ -135,6 +135,13 @@ def test_states_of_a_day_with_lunch(folder: Folder, when: str, count: int) -> No
         ("market: XNYS\nsteps: {a: {run: x, when: ▸{after: close, until: open}}}", "OB128", "is not after"),
         ("steps: {a: {run: x, ▸when: post_close}}", "OB128", "has no market"),
         ("market: XNYS\nsteps: {a: {run: x, ▸late: skip}}", "OB111", "goes with `when`"),
+        ("market: XNYS\nsteps: {a: {run: x, ▸hold: true}}", "OB111", "`hold` has no end"),
+        ("market: XNYS\nsteps: {a: {run: x, when: {after: open}, ▸hold: true}}", "OB111", "no end"),
+        (
+            "market: XNYS\nsteps: {a: {run: x, stop_at: close, files: '*.csv', ▸hold: true}}",
+            "OB111",
+            "a step that takes in files cannot `hold`",
+        ),
         (
             "market: XNYS\nsteps: {a: {run: x, when: {after: close}, ▸late: fail}}",
             "OB111",
@@ -171,3 +178,22 @@ def test_dates_that_are_no_session(folder: Folder, dates: Any, told: str) -> Non
 def test_the_last_session_of_all_has_no_next_one(folder: Folder) -> None:
     findings = folder.findings(NIGHT, overrides=of(date(2027, 12, 31)))
     assert "knows nothing after" in findings[0].message
+
+
+def test_what_holds_its_time_holds_over_whatever_lies_between(folder: Folder) -> None:
+    def bound(keys: str) -> Step:
+        text = f"name: n\nmarket: XHKG\nsteps: {{a: {{run: x, when: session{keys}}}}}\n"
+        day = Overrides(on="process", dates=(date(2024, 7, 2), date(2024, 7, 2)))
+        return folder.load(text, overrides=day).pipeline.step("a")
+
+    morning, afternoon = bound("").openings
+    assert bound(", hold: true").openings == (Opening(morning.start, afternoon.end),)
+    assert bound(", hold: true").ends == afternoon.end
+    assert afternoon.end is not None
+    assert bound(", hold: true, stop_at: close-1h").ends == afternoon.end - timedelta(hours=1)
+
+
+def test_what_holds_its_time_keeps_its_end_when_it_is_caught_up(folder: Folder) -> None:
+    text = "name: n\nmarket: XNYS\nsteps: {a: {run: x, stop_at: close, hold: true}}\n"
+    caught = Overrides(on="process", dates=(date(2024, 7, 2),) * 2, catching_up=True)
+    assert folder.load(text, overrides=caught).pipeline.step("a").ends is not None

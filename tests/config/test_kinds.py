@@ -247,7 +247,7 @@ def test_a_word_is_one_of_the_choices() -> None:
         (kind_of(kinds.Day), "tomorrow", 'must be a date YYYY-MM-DD, not "tomorrow" (text)'),
         (kind_of(kinds.Day), "2024-02-30", 'must be a date of the calendar, not "2024-02-30"'),
         (kind_of(kinds.FullClock), "25:00:00", 'must be a time of day, not "25:00:00"'),
-        (kind_of(shapes.Needs), {"a": {}}, "must be all, some, done or same, not a mapping"),
+        (kind_of(shapes.Needs), {"a": {}}, "must be all, some, done, same or started, not a mapping"),
     ],
 )
 def test_what_is_said(kind: Kind, value: Any, message: str) -> None:

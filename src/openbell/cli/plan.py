@@ -205,6 +205,8 @@ def _facts(pipeline: Pipeline, step: Step) -> Iterator[tuple[str, str]]:
         yield "memory", f"{size(step.demand.memory)} each, {how}"
     if step.openings:
         yield "when", opening_times(pipeline, step) + _ELSE[step.late]
+    if step.hold:
+        yield "holds", "its time: tried again when it crashes, stopped at the end"
     if step.stop_at:
         yield "ends by", local_time(pipeline, step.stop_at)
     if step.window:

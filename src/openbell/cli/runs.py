@@ -19,7 +19,7 @@ from openbell.core.matrix import label
 from openbell.core.model import AttemptKey, Pipeline
 from openbell.core.render import task_label
 from openbell.core.selection import dropped_needs
-from openbell.core.states import TaskState
+from openbell.core.states import StopReason, TaskState
 from openbell.core.summary import concessions, summarize
 from openbell.errors import ExitCode, NotFound
 from openbell.store.protocol import Store
@@ -237,6 +237,7 @@ def _show_attempt(info: AttemptInfo) -> None:
             else []
         )
         told += ["ended after its marker"] if end.ended_after_marker else []
+        told += ["stopped at its end"] if end.stopped is StopReason.END else []
         told += ["verified"] if end.verified else []
         click.echo(f"    {', '.join(told)}")
         for name, digest in end.outputs.items():

@@ -63,7 +63,7 @@ def bind_to(
         return pipeline
     steps = tuple(_opened(draft, step, market, session) for step in pipeline)
     if catching_up:
-        steps = tuple(replace(step, late=Late.RUN, stop_at=None) for step in steps)
+        steps = tuple(step if step.hold else replace(step, late=Late.RUN, stop_at=None) for step in steps)
     due = None if catching_up else _due(draft, pipeline, market, session)
     return replace(pipeline, steps=steps, sessions=sessions, deadline=due)
 
@@ -125,7 +125,10 @@ def _opened(draft: Draft, step: Step, market: Market, session: date) -> Step:
     place: Place = ("steps", step.name)
     try:
         if (found := _times(market, session, shape)) is not None:
-            return replace(step, openings=found[0], stop_at=found[1])
+            openings, stop_at = found
+            if step.hold and openings:  # over whatever lies between
+                openings = (Opening(openings[0].start, openings[-1].end),)
+            return replace(step, openings=openings, stop_at=stop_at)
         near = market.dates(max(market.valid_from, session - 20 * DAY), session)
         if any(_times(market, day, shape) for day in near):
             return replace(step, absent=f"the session {session} of {market.name} has no time for it")

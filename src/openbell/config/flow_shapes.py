@@ -26,6 +26,11 @@ class OnFailureShape(NoticeShape):
 class FlowShape(Shape):
     """How the tasks of a step follow each other, and what their failure means to others."""
 
+    hold: Flag = Field(
+        False,
+        description="A long-running step: started when its time begins, again when it crashes, stopped when "
+        "its time ends (`when` with an end, or `stop_at`), and then it has succeeded.",
+    )
     sequential: Name | None = Field(
         None,
         description="An axis whose cells run in order, each after the one before it has succeeded: `date`.",

@@ -135,28 +135,35 @@ def _step(
         mode=_mode(draft, shape, place, _zone(draft, pipeline, shape)),
         preload=tuple(_first(layers, "preload") or ()) if shape.script else (),
         late=Late(shape.late or "run"),
+        hold=shape.hold,
         **proof(draft, shape, place, sure=executor == "process" and pipeline.python is None),
     )
-    _heed(draft, name, shape, place)
+    _heed(draft, step, shape, place)
     return step
 
 
-def _heed(draft: Draft, name: str, shape: StepShape, place: Place) -> None:
+def _heed(draft: Draft, step: Step, shape: StepShape, place: Place) -> None:
     """What the keys of a step say about each other, and what a session has still to say about it."""
     if shape.when is not None or shape.stop_at is not None:
-        draft.timed[name] = shape
-    _check_late(draft, shape, place)
+        draft.timed[step.name] = shape
+    _check_times(draft, shape, step, place)
     if shape.preload and (shape.run or shape.call):
         other = "run" if shape.run else "call"
         told = f"`preload` works with `script`, not with `{other}`"
         draft.fault("OB111", told, (*place, "preload"), key=True)
 
 
-def _check_late(draft: Draft, shape: StepShape, place: Place) -> None:
-    """Only what has an end can be late."""
+def _check_times(draft: Draft, shape: StepShape, step: Step, place: Place) -> None:
+    """Only what has an end can be late, and only what ends can hold."""
+    endless = isinstance(shape.when, BetweenShape) and shape.when.until is None
+    if shape.hold and shape.stop_at is None and (shape.when is None or endless):
+        told = "`hold` has no end"
+        draft.fault("OB111", told, (*place, "hold"), "it takes a `when` with an end, or `stop_at`", key=True)
+    if step.hold and step.files is not None:
+        draft.fault("OB111", "a step that takes in files cannot `hold`", (*place, "hold"), key=True)
     if shape.when is None and shape.late is not None:
         draft.fault("OB111", "`late` goes with `when`", (*place, "late"), key=True)
-    if shape.late in ("skip", "fail") and isinstance(shape.when, BetweenShape) and shape.when.until is None:
+    if shape.late in ("skip", "fail") and endless:
         told = f"`late: {shape.late}` never holds: `when` has no end"
         draft.fault("OB111", told, (*place, "late"), "give `when` an `until`", key=True)
 

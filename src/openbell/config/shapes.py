@@ -253,7 +253,8 @@ class StepShape(SharedShape, WorkShape, FlowShape, TakingShape):
     script: Text | None = Field(None, description="A worker script, run by the pipeline's Python.")
     needs: Needs = Field(
         default_factory=dict,
-        description="Steps that come first: `[a]`, `{a: some}`, `{a: done}`; `{a: same}`: cell by cell.",
+        description="Steps that come first: `[a]`, `{a: some}`, `{a: done}`, `{a: started}`; cell by cell: "
+        "`{a: same}`.",
     )
     matrix: dict[Name, Axis] = Field(default_factory=dict, description="Axes; one task per combination.")
     when: When | None = Field(

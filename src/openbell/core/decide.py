@@ -111,7 +111,7 @@ def _stops(state: State, record: RunRecord, group: Group, now: datetime) -> Iter
 
 def _timed(state: State, step: Step) -> bool:
     """Whether attempts of this step have deadlines that their executor does not see to."""
-    if step.start_timeout is not None or step.stop_at is not None:
+    if step.start_timeout is not None or step.stop_at is not None or step.ends is not None:
         return True
     return step.timeout is not None and not _keeps_time(state, step)
 
@@ -124,7 +124,9 @@ def _keeps_time(state: State, step: Step) -> bool:
 def _deadline(state: State, group: Group, live: Live) -> tuple[datetime, StopReason] | None:
     """When this attempt has to be stopped, as far as its executor does not see to that itself."""
     step = group.step
-    found = [(step.stop_at, StopReason.WINDOW)] if step.stop_at is not None else []
+    found = [(step.ends, StopReason.END)] if step.ends is not None else []
+    if step.stop_at is not None and not step.hold:
+        found.append((step.stop_at, StopReason.WINDOW))
     if live.state is TaskState.STARTING and step.start_timeout is not None:
         found.append((live.since + step.start_timeout, StopReason.START_TIMEOUT))
     elif live.started and step.timeout is not None and not _keeps_time(state, step):
@@ -153,7 +155,8 @@ def _endings(
 
 def _late(record: RunRecord, group: Group, reason: str, now: datetime) -> Skip | Fail:
     """What becomes of a step that will not start because its time is over, or never comes."""
-    if group.step.late is Late.FAIL and not group.step.absent:
+    broke_down = group.step.hold and group.begun  # and was not up again by its end
+    if (group.step.late is Late.FAIL or broke_down) and not group.step.absent:
         return Fail(now, record.id, group.step.name, reason, FailureKind.LATE)
     return Skip(now, record.id, group.step.name, reason)
 
@@ -197,7 +200,7 @@ def _stall(record: RunRecord, now: datetime) -> Iterator[Action]:
     if record.stalled or (when := stall_at(record)) is None or when > now:
         return
     group, cell, live = min(
-        ((g, cell, live) for g in record.groups.values() for cell, live in g.live.items()),
+        ((g, cell, live) for g in record.groups.values() if not g.step.hold for cell, live in g.live.items()),
         key=lambda found: (found[2].since, found[1]),
     )
     silent = (now - record.last_end).total_seconds()

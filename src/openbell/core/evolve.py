@@ -56,7 +56,7 @@ from openbell.core.inputs import Arrived, Bind, Clear, Cleared, Fail, FilesSeen
 from openbell.core.intake import bind, clear, consume, is_awaited, look_again, rebound, see
 from openbell.core.model import AttemptKey, TaskKey
 from openbell.core.occasions import answered, arrive, note
-from openbell.core.retry import judge
+from openbell.core.retry import verdict_on
 from openbell.core.state import Group, Live, RunRecord, State
 from openbell.core.states import TRANSITIONS, TaskState, Verb
 from openbell.errors import InvalidTransition
@@ -251,8 +251,10 @@ def _end(state: State, event: Exited | Refused | Lost) -> None:
     cell = event.task.cell
     if isinstance(event, Refused) and not event.counted:
         group.base[cell] = group.base.get(cell, 0) + 1
+    elif group.step.hold and live.started and event.at - live.started >= group.step.retry.max_delay:
+        group.base[cell] = group.tries[cell] - 1  # it was well for long: the waits begin anew
     key = AttemptKey(*event.task, event.attempt)
-    verdict = judge(group.step.retry, key, group.spent(cell), live, event)
+    verdict = verdict_on(group.step, key, group.spent(cell), live, event)
     to = _next(group, event.task, verdict.verb)
     del group.live[cell]
     put(record, group, cell, to, verdict.not_before)
@@ -262,7 +264,8 @@ def _end(state: State, event: Exited | Refused | Lost) -> None:
     record.last_end = event.at
     record.stalled = False
     if isinstance(event, Exited):
-        record.durations.add(event.exit.elapsed)
+        if not group.step.hold:
+            record.durations.add(event.exit.elapsed)
         if to is TaskState.SUCCEEDED:
             if group.step.name in record.listed:
                 group.results[cell] = event.result

@@ -46,5 +46,5 @@ class Exit:
     @property
     def well(self) -> bool:
         """Whether this is a success."""
-        done = self.code == 0 or self.ended_after_marker
-        return done and self.started and self.stopped is None and not self.check
+        done = self.stopped is None and (self.code == 0 or self.ended_after_marker)
+        return self.started and not self.check and (done or self.stopped is StopReason.END)

@@ -138,19 +138,23 @@ def _open(opening: Opening, now: datetime) -> bool:
 
 
 def missed(group: Group, now: datetime) -> str:
-    """Why a step that must not be late, and has not begun in its time, will not start; or an empty text."""
+    """Why a step will not start any more: it must not be late, or the time that it holds is over."""
     step = group.step
     if step.absent:
         return step.absent
     last = step.openings[-1].end if step.openings else None
-    if step.late is Late.RUN or last is None or now < last or group.begun:
+    if step.hold:
+        last = step.ends
+    elif step.late is Late.RUN or group.begun:
+        last = None
+    if last is None or now < last:
         return ""
     return f"too late: its time was over at {last:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def expired(group: Group, now: datetime) -> str:
     """Why nothing of a step may start or run any more, or an empty text."""
-    end = group.step.stop_at
+    end = None if group.step.hold else group.step.stop_at
     return f"it was to end by {end:%Y-%m-%d %H:%M:%S} UTC" if end is not None and end <= now else ""
 
 

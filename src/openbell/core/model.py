@@ -24,6 +24,8 @@ from openbell.core.freshness import Required
 from openbell.core.inputs import Absent, Files
 from openbell.core.matrix import SINGLE, Matrix, Scalar
 from openbell.core.provenance import UNKNOWN, Provenance
+from openbell.core.relations import Need as Need
+from openbell.core.relations import NeedMode as NeedMode
 from openbell.core.states import TRIED, FailureKind
 from openbell.core.triggers import Trigger
 from openbell.core.work import Call as Call
@@ -62,25 +64,6 @@ class AttemptKey(NamedTuple):
 
 EXECUTORS = ("process", "ray", "deephaven")
 """Names of the places where attempts can run."""
-
-
-class NeedMode(StrEnum):
-    """How much of a needed step has to be there."""
-
-    ALL = "all"
-    """Every cell succeeded."""
-    SOME = "some"
-    """Every cell is final and at least one succeeded."""
-    DONE = "done"
-    """Every cell is final, whatever the outcome."""
-    SAME = "same"
-    """Cell by cell: the one with the same coordinates succeeded."""
-
-
-@dataclass(frozen=True, slots=True)
-class Need:
-    step: str
-    mode: NeedMode = NeedMode.ALL
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +220,8 @@ class Step:
     """What becomes of it when an axis that is made from results has no value."""
     alerts: Alerts = NOBODY
     """Who is told of its failure, and of its success."""
+    hold: bool = False
+    """It runs for all of its time: tried again when it crashes, stopped at the end, and then succeeded."""
     query_name: str = ""
     """Template of the name that remote queries and QUERY_NAME bear; empty: the attempt's id."""
     outputs: tuple[str, ...] = ()
@@ -253,6 +238,12 @@ class Step:
         words = (work.argv for work in (self.work, self.verify) if isinstance(work, Command))
         return (*chain.from_iterable(words), *self.outputs, self.query_name)
 
+    @property
+    def ends(self) -> datetime | None:
+        """When a step that holds is stopped; None for all others."""
+        known = (self.stop_at, self.openings[-1].end if self.openings else None)
+        return min((at for at in known if at is not None), default=None) if self.hold else None
+
     def freed(self) -> Step:
         """The step without its conditions: it starts when there is room. Who adds one, lifts it here."""
         return replace(
@@ -263,7 +254,7 @@ class Step:
             openings=(),
             late=Late.RUN,
             absent="",
-            stop_at=None,
+            stop_at=self.ends,
             requires=(),
         )
 

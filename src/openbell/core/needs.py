@@ -30,9 +30,11 @@ def fate(need: Need, upstream: Group) -> Fate:
         if not upstream.step.matrix.open:
             return Fate.MET
         return Fate.HOPELESS if upstream.closed else Fate.OPEN
+    succeeded = upstream.count(TaskState.SUCCEEDED)
+    if need.mode is NeedMode.STARTED and succeeded + upstream.count(TaskState.RUNNING) == upstream.size:
+        return Fate.MET
     if not upstream.closed:
         return Fate.OPEN
-    succeeded = upstream.count(TaskState.SUCCEEDED)
     some = need.mode is NeedMode.SOME or upstream.step.partial
     if need.mode is NeedMode.DONE or succeeded == upstream.size or (some and succeeded):
         return Fate.MET
@@ -228,4 +230,5 @@ _WANTED = {
     NeedMode.SOME: "some cell",
     NeedMode.DONE: "the end",
     NeedMode.SAME: "the same cell",
+    NeedMode.STARTED: "the start of all cells",
 }

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import blake2b
 
 from openbell.core.events import Exit, Exited, Lost, Refused
-from openbell.core.model import AttemptKey, Retry
+from openbell.core.model import AttemptKey, Retry, Step
 from openbell.core.state import Live
 from openbell.core.states import FailureKind, StopReason, Verb
 
@@ -41,6 +41,15 @@ def judge(policy: Retry, key: AttemptKey, spent: int, live: Live, fact: Exited |
     if spent < policy.attempts and kind in policy.on:
         return Verdict(Verb.RETRY, kind, fact.at + delay(policy, key, spent))
     return Verdict(Verb.FAIL, kind)
+
+
+def verdict_on(step: Step, key: AttemptKey, spent: int, live: Live, fact: Exited | Refused | Lost) -> Verdict:
+    """The verdict on an attempt of this step. One that holds is tried without a bound until its end."""
+    if not step.hold:
+        return judge(step.retry, key, spent, live, fact)
+    found = judge(replace(step.retry, attempts=spent + 1), key, spent, live, fact)
+    in_vain = found.not_before is not None and step.ends is not None and found.not_before >= step.ends
+    return Verdict(Verb.FAIL, found.kind) if in_vain and found.kind is not None else found
 
 
 def delay(policy: Retry, key: AttemptKey, spent: int) -> timedelta:

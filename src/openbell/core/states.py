@@ -117,6 +117,8 @@ class StopReason(StrEnum):
     """It took longer to begin than it may."""
     MEMORY = "memory"
     """It passed its memory cap."""
+    END = "end"
+    """The time that it was to hold is over: this is how it succeeds."""
 
 
 class RunState(StrEnum):

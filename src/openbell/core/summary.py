@@ -48,7 +48,8 @@ def summarize(record: RunRecord) -> Summary:
         ),
         default=None,
     )
-    unfinished = sum(count for state, count in counts.items() if not state.final)
+    pending = (group for group in record.groups.values() if not group.step.hold)
+    unfinished = sum(group.waiting + len(group.live) for group in pending)
     remaining = None
     if record.durations.count:
         abreast = max(1, record.live)
@@ -113,7 +114,8 @@ def exit_code(record: RunRecord) -> ExitCode:
 
 def stall_at(record: RunRecord) -> datetime | None:
     """When silence becomes worth a warning: nothing has ended for long, measured by this run's own tasks."""
-    starts = [live.since for group in record.groups.values() for live in group.live.values()]
+    passing = (group for group in record.groups.values() if not group.step.hold)
+    starts = [live.since for group in passing for live in group.live.values()]
     if not starts:
         return None
     patience = _FIRST_PATIENCE

@@ -63,6 +63,8 @@ def _node(pipeline: Pipeline, step: Step, group: Group | None) -> Node:
     lines = [step.name]
     if step.openings:
         lines.append(opening_times(pipeline, step))
+    if step.hold:
+        lines.append("holds its time")
     if step.sequential:
         lines.append(f"in order of {step.sequential}")
     if group is not None:

@@ -17,6 +17,7 @@ from openbell.core.requests import CancelTasks
 from openbell.core.state import Group, Limits, Live, RunRecord, State
 from openbell.core.states import FailureKind, RunState, StopReason, TaskState
 from openbell.core.windows import is_open
+from openbell.sim.holding import ended_as_planned, keeps_up
 from openbell.sim.scenario import MEMORY
 from openbell.sim.waiting import no_fallback_but_a_success, tolerated, wanting
 from openbell.sim.world import Broken, World
@@ -104,6 +105,8 @@ def _in_time(step: Step, at: datetime, *, begun: bool) -> bool:
     """Before its end; inside of one of its stretches, or after all of them where that may be."""
     if step.absent or (step.stop_at is not None and step.stop_at <= at):
         return False
+    if step.hold:
+        return step.ends is not None and at < step.ends and all(start <= at for start, _ in step.openings)
     inside = any(start <= at and (end is None or at < end) for start, end in step.openings)
     may_be_late = step.late is Late.RUN or begun
     return inside or not step.openings or (may_be_late and all(start <= at for start, _ in step.openings))
@@ -179,6 +182,7 @@ def replays(store: Store, limits: Limits) -> None:
         _give_up(untried, event, folded)
         no_fallback_but_a_success(event, folded)
         evolve(folded, event)
+        keeps_up(event, folded)
     for run_id, record in folded.runs.items():
         _exhausted(record, spent, untried)
         kept = store.run(run_id)
@@ -218,7 +222,8 @@ def _give_up(untried: set[TaskKey], event: Event, before: State) -> None:
         case Fail(run=run, step=step):
             group = before.runs[run].groups[step]
             late = event.kind is FailureKind.LATE
-            if late and (group.step.late is not Late.FAIL or _in_time(group.step, event.at, begun=False)):
+            may_fail = group.step.late is Late.FAIL or group.step.hold
+            if late and (not may_fail or _in_time(group.step, event.at, begun=False)):
                 raise Broken(f"{run}/{step} was failed as too late, and it was not")
             if not late and (group.intake is None or not group.unbound):
                 raise Broken(f"{run}/{step} was failed, and it was not waiting for files")
@@ -234,7 +239,7 @@ def _exhausted(record: RunRecord, spent: Counter[TaskKey], untried: set[TaskKey]
         policy = group.step.retry
         for cell, kind in group.kinds.items():
             tried = spent[TaskKey(record.id, name, cell)]
-            if TaskKey(record.id, name, cell) in untried:
+            if TaskKey(record.id, name, cell) in untried or group.step.hold:
                 continue
             if tried < policy.attempts and kind in policy.on:
                 raise Broken(
@@ -249,8 +254,9 @@ def _count(spent: Counter[TaskKey], forgiven: Counter[str], event: Event, before
             spent[event.task] += 1
             record = before.runs[event.task.run]
             pipeline = record.run.pipeline
-            allowed = pipeline.step(event.task.step).retry.attempts
-            if spent[event.task] > allowed:
+            step = pipeline.step(event.task.step)
+            allowed = step.retry.attempts
+            if spent[event.task] > allowed and not step.hold:
                 raise Broken(f"{event.task}: {spent[event.task]} attempts, {allowed} allowed")
             if record.paused:
                 raise Broken(f"{event.task} was started in a paused run")
@@ -304,7 +310,7 @@ class Timeliness:
 
     def _deadline(self, step: Step, live: Live) -> datetime | None:
         own = self._own_deadline(step, live)
-        return min((at for at in (own, step.stop_at) if at is not None), default=None)
+        return min((at for at in (own, step.stop_at, step.ends) if at is not None), default=None)
 
     def _own_deadline(self, step: Step, live: Live) -> datetime | None:
         if live.state is TaskState.STARTING:
@@ -370,9 +376,9 @@ def _follows(record: RunRecord, step: str, cell: int, world: World) -> None:
     last = world.processes.get(AttemptKey(record.id, step, cell, group.tries[cell]))
     well = last is not None and not last.lost and last.exit is not None
     good = well and last.exit.code == 0 and last.exit.stopped is None  # type: ignore[union-attr]
-    if (state is TaskState.SUCCEEDED) != good:
-        raise Broken(f"{record.id}/{step}/{cell} is {state.name}; its last attempt was {last}")
     chosen = record.run.pipeline.step(step)
-    own = chosen.late is Late.SKIP or chosen.files is not None or chosen.stop_at is not None
+    if (state is TaskState.SUCCEEDED) != (good or ended_as_planned(chosen, last)):
+        raise Broken(f"{record.id}/{step}/{cell} is {state.name}; its last attempt was {last}")
+    own = chosen.late is Late.SKIP or chosen.hold or chosen.files is not None or chosen.stop_at is not None
     if state is TaskState.SKIPPED and not own and not any(wanting(record, TaskKey(record.id, step, cell))):
         raise Broken(f"{record.id}/{step}/{cell} was skipped, and nothing of what it waits for is wanting")

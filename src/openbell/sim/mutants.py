@@ -64,15 +64,18 @@ def _any_live(state: State, task: TaskKey, _attempt: int) -> Live | None:
     return record.groups[task.step].live.get(task.cell) if record else None
 
 
+_original_judge = retry.judge
+
+
 def _always_retry(*args: Any) -> Verdict:
-    verdict = retry.judge(*args)
+    verdict = _original_judge(*args)
     if verdict.verb is Verb.FAIL:
         return Verdict(Verb.RETRY, verdict.kind, args[-1].at + timedelta(seconds=1))
     return verdict
 
 
 def _never_retry(*args: Any) -> Verdict:
-    verdict = retry.judge(*args)
+    verdict = _original_judge(*args)
     if verdict.verb is Verb.RETRY and verdict.kind is not None:
         return Verdict(Verb.FAIL, verdict.kind)
     return verdict
@@ -200,6 +203,24 @@ def _skipped(record: RunRecord, group: Group, reason: str, now: datetime) -> Ski
     return Skip(now, record.id, group.step.name, reason)
 
 
+def _given_up(step: Step, *rest: Any) -> Verdict:
+    verdict = _original_verdict(step, *rest)
+    gives_up = step.hold and verdict.verb is Verb.RETRY and verdict.kind is not None
+    return Verdict(Verb.FAIL, verdict.kind) if gives_up else verdict
+
+
+def _as_any_other(step: Step, *rest: Any) -> Verdict:
+    return _original_verdict(replace(step, hold=False), *rest)
+
+
+_original_verdict = retry.verdict_on
+
+
+def _endless(state: State, group: Group, live: Live) -> tuple[datetime, StopReason] | None:
+    found = _original_deadline(state, group, live)
+    return None if found is None or found[1] is StopReason.END else found
+
+
 def _never_settled(record: RunRecord, group: Group, cell: int) -> None:
     if group.codes[cell] != HELD:
         _original_settle(record, group, cell)
@@ -240,6 +261,10 @@ def _all_failed(record: RunRecord) -> int:
 
 def _only_whole(group: Group) -> bool:
     return group.closed and group.count(TaskState.FAILED) == group.size
+
+
+def _begun_at_once(need: Any, upstream: Group) -> needs.Fate:
+    return needs.Fate.MET if need.mode is NeedMode.STARTED else _original_fate(need, upstream)
 
 
 def _all_or_nothing(need: Any, upstream: Group) -> needs.Fate:
@@ -286,6 +311,10 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("the fallback is forgotten at a restart", projection, "_fallback", _nothing),
     Mutant("some successes are not enough where they should be", needs, "fate", _all_or_nothing),
     Mutant("what is gone on without fails the run", RunRecord, "failed", property(_all_failed)),
+    Mutant("what holds its time is not started again", evolve, "verdict_on", _given_up),
+    Mutant("what holds its time has only so many tries", evolve, "verdict_on", _as_any_other),
+    Mutant("what holds its time runs on after its end", decide, "_deadline", _endless),
+    Mutant("what waits for a beginning does not wait", needs, "fate", _begun_at_once),
     Mutant("slots are overbooked", Usage, "short", lambda *_: []),
     Mutant("memory is not counted", resources, "asks", _slots_only),
     Mutant("the run's concurrency is not counted", resources, "asks", _no_concurrency),
@@ -297,8 +326,8 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("what is late waits for ever", decide, "missed", lambda *_: ""),
     Mutant("what is to fail when it is late is skipped", decide, "_late", _skipped),
     Mutant("a late report counts for the next attempt", State, "live", _any_live),
-    Mutant("retries without a bound", evolve, "judge", _always_retry),
-    Mutant("retries are forgotten", evolve, "judge", _never_retry),
+    Mutant("retries without a bound", retry, "judge", _always_retry),
+    Mutant("retries are forgotten", retry, "judge", _never_retry),
     Mutant("retries come at once", retry, "delay", lambda *_: timedelta(0)),
     Mutant("the delay is drawn anew each time", retry, "delay", _random_delay),
     Mutant("a refusal for want of room counts as a try", Group, "spent", _counted),

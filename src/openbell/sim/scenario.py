@@ -77,7 +77,7 @@ def _pipeline(rng: Random) -> Pipeline:
     count = rng.choice((1, 1, 2, 3, 4))
     steps = [_step(rng, f"s{position}", [f"s{n}" for n in range(position)]) for position in range(count)]
     apart = Random(repr(rng.getstate()))  # a stream of its own: worlds without links stay as they were
-    linked = _forgiving(apart, _linked(apart, steps))
+    linked = _begun(apart, _forgiving(apart, _linked(apart, steps)))
     return Pipeline(
         name="sim",
         steps=tuple(replace(step, alerts=_alerts(apart)) for step in linked),
@@ -180,8 +180,28 @@ def _forgiving(rng: Random, steps: tuple[Step, ...]) -> tuple[Step, ...]:
         if 0.12 <= lot < 0.2:
             made.append(_step(rng, f"{step.name}-else", [one.name for one in made][: rng.randint(0, 1)]))
             policy = replace(policy, stand_in=made[-1].name)
-        made.append(replace(step, on_failure=policy, partial=rng.random() < 0.25))
+        step = replace(step, on_failure=policy, partial=rng.random() < 0.25)
+        made.append(_holding(rng, step) if rng.random() < 0.1 and step.files is None else step)
     return tuple(made)
+
+
+def _holding(rng: Random, step: Step) -> Step:
+    """It runs until its time is over, and others may wait for its beginning only."""
+    start = START + timedelta(seconds=rng.choice((-60, 0, 0, 30)))
+    end = START + timedelta(seconds=rng.choice((10, 60, 150, 300)))
+    if rng.random() < 0.3:
+        return replace(step, hold=True, openings=(), stop_at=end)
+    return replace(step, hold=True, openings=(Opening(start, max(end, start + timedelta(seconds=5))),))
+
+
+def _begun(rng: Random, steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """Those who need a step that holds wait for its beginning, most of them."""
+    holding = {step.name for step in steps if step.hold}
+
+    def need(one: Need) -> Need:
+        return replace(one, mode=NeedMode.STARTED) if one.step in holding and rng.random() < 0.7 else one
+
+    return tuple(replace(step, needs=tuple(map(need, step.needs))) for step in steps)
 
 
 _WHOLE = (NeedMode.ALL, NeedMode.SOME, NeedMode.DONE)

@@ -53,6 +53,9 @@ def no_fallback_but_a_success(event: Event, before: State) -> None:
         raise Broken(f"{event.run}/{event.step} falls back on {event.source} and has not failed")
 
 
+_BEGUN = {TaskState.RUNNING, TaskState.STOPPING, TaskState.SUCCEEDED}
+
+
 def tolerated(pipeline: Pipeline, name: str) -> bool:
     """Whether the failures of a step do not count against its run."""
     return pipeline.step(name).on_failure.goes_on
@@ -66,6 +69,8 @@ def _states(record: RunRecord, name: str) -> list[TaskState]:
 def _is_there(record: RunRecord, step: Step, mode: NeedMode) -> bool:
     """Whether a step has come as far as it is needed, by itself or by what stands for it."""
     states = _states(record, step.name)
+    if mode is NeedMode.STARTED and all(state in _BEGUN for state in states):
+        return True
     if not all(state.final for state in states):
         return False
     others = [state for state in states if state is not TaskState.SUCCEEDED]

@@ -122,7 +122,7 @@ class SimExecutor:
             self._tell(Refused(world.clock.now(), key.task, key.attempt, "no room", counted, 5.0), 0.1)
             return
         process = world.processes[key] = Process(key, brief, world.now)
-        hangs = world.happens(world.scenario.hang)
+        hangs = world.happens(world.scenario.hang) or (brief.step.hold and world.happens(0.6))
         if not (hangs and world.rng.random() < 0.3):
             self._tell(Started(world.clock.now(), key.task, key.attempt, f"p{key}"), world.rng.random())
         if world.happens(0.1):

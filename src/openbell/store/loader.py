@@ -21,13 +21,13 @@ def build(
     groups: Sequence[Any],
     tasks: Iterable[TaskRow],
     live: Iterable[Any],
-    elapsed: Iterable[float],
+    elapsed: Iterable[tuple[str, float]],
     last_end: datetime | None,
 ) -> RunRecord:
     """The record of one run.
 
-    `live`: rows of attempts without an end; `elapsed`: seconds of the others; `last_end`: when the last
-    of those ended.
+    `live`: rows of attempts without an end; `elapsed`: step and seconds of the others; `last_end`: when
+    the last of those ended.
     """
     record = RunRecord(run_of(run), {row["step"]: TaskState(row["rest"]) for row in groups})
     record.paused = run["paused"]
@@ -51,8 +51,10 @@ def build(
         _revive(record.groups[row["step"]], row)
     settle_run(record)
     record.last_end = last_end or record.last_end
-    for seconds in elapsed:
-        record.durations.add(seconds)
+    holding = {step.name for step in record.run.pipeline if step.hold}
+    for step_name, seconds in elapsed:
+        if step_name not in holding:
+            record.durations.add(seconds)
     return record
 
 

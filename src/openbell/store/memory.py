@@ -234,7 +234,7 @@ class MemoryStore:
         ]
         attempts = [attempt for key, attempt in self._attempts.items() if key.run == run_id]
         live = [attempt for attempt in attempts if attempt["ended_at"] is None]
-        elapsed = [a["elapsed"] for a in attempts if a["elapsed"] is not None]
+        elapsed = [(a["step"], a["elapsed"]) for a in attempts if a["elapsed"] is not None]
         last_end = max((a["ended_at"] for a in attempts if a["ended_at"]), default=None)
         record = build(row, groups, tasks, live, elapsed, last_end)
         own = (alert for alert in self._alerts.values() if alert["run"] == run_id)

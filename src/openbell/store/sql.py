@@ -357,7 +357,7 @@ class SqlStore:
         with self._snapshot() as connection:
             groups = connection.execute(GROUPS, by_run).mappings().all()
             live = connection.execute(LIVE, by_run).mappings().all()
-            elapsed = connection.execute(ELAPSED, by_run).scalars().all()
+            elapsed = connection.execute(ELAPSED, by_run)
             last_end = connection.execute(LAST_END, by_run).scalar()
             tasks = connection.execute(TASKS, by_run)
             record = build(row._mapping, groups, tasks, live, elapsed, last_end)

@@ -75,7 +75,7 @@ TASKS = sa.select(
 LIVE = sa.select(tables.attempts).where(
     tables.attempts.c.run == _by_run, tables.attempts.c.ended_at.is_(None)
 )
-ELAPSED = sa.select(tables.attempts.c.elapsed).where(
+ELAPSED = sa.select(tables.attempts.c.step, tables.attempts.c.elapsed).where(
     tables.attempts.c.run == _by_run, tables.attempts.c.elapsed.is_not(None)
 )
 

@@ -35,7 +35,8 @@ def exited(key: AttemptKey, step: Step, files: AttemptFiles, record: dict[str, A
     """The end of an attempt as a fact."""
     stopped = StopReason(record["stopped"]) if record.get("stopped") else None
     ended = bool(record.get("ended_after_marker"))
-    well = (record["code"] == 0 or ended) and stopped is None and not record.get("check")
+    done = stopped is StopReason.END or (stopped is None and (record["code"] == 0 or ended))
+    well = done and record.get("started", True) and not record.get("check")
     said = complaint("" if well else files.tail())
     end = Exit(
         code=record["code"],
