@@ -26,6 +26,7 @@ from openbell.core.matrix import SINGLE, Matrix, Scalar
 from openbell.core.provenance import UNKNOWN, Provenance
 from openbell.core.states import TRIED, FailureKind
 from openbell.core.triggers import Trigger
+from openbell.core.work import Cache as Cache
 from openbell.core.work import Call as Call
 from openbell.core.work import Command as Command
 from openbell.core.work import Marker as Marker
@@ -246,12 +247,14 @@ class Step:
     done_when: Marker | None = None
     checkpoint: bool = False
     """The folder that outlives the attempts of a task is there when they begin."""
+    cache: Cache | None = None
 
     @property
     def templates(self) -> tuple[str, ...]:
         """Every text of it that may hold fields, those about its inputs aside."""
         words = (work.argv for work in (self.work, self.verify) if isinstance(work, Command))
-        return (*chain.from_iterable(words), *self.outputs, self.query_name)
+        kept = self.cache.inputs if self.cache else ()
+        return (*chain.from_iterable(words), *self.outputs, *kept, self.query_name)
 
     def freed(self) -> Step:
         """The step without its conditions: it starts when there is room. Who adds one, lifts it here."""
