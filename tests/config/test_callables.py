@@ -10,7 +10,7 @@ import pytest
 
 from openbell.config.callables import module_file
 from openbell.config.findings import Severity
-from openbell.core.model import Call, Command, Marker
+from openbell.core.model import Cache, Call, Command, Marker
 from tests.config.conftest import Folder, expect_step, one_step, places
 
 SOURCE = """
@@ -216,6 +216,34 @@ def test_what_is_wrong_with_them(desk: Folder, keys: str, code: str) -> None:
     expect_step(desk, f"run: x\n{keys}", code)
 
 
+def test_what_is_kept(desk: Folder) -> None:
+    def cache(text: str) -> Cache | None:
+        return desk.load(one_step(f"run: x\ncache: {text}", "params: {day: 5}\n")).pipeline.step("a").cache
+
+    assert desk.load(one_step("run: x")).pipeline.step("a").cache is None
+    assert cache("{}") == Cache()
+    assert cache("{key: []}") == Cache(())
+    assert cache("{key: [code], max_age: 24h}") == Cache(("code",), (), timedelta(hours=24))
+    assert cache("{inputs: ['data/{params.day}/*']}") == Cache(inputs=("data/{params.day}/*",))
+    for text, code in (
+        ("{key: [▸colour]}", "OB105"),
+        ("{key: ▸code}", "OB103"),
+        ("{max_age: ▸0s}", "OB104"),
+        ("{inputs: [▸'{nothing}']}", "OB121"),
+        ("▸true", "OB103"),
+    ):
+        expect_step(desk, f"run: x\ncache: {text}", code)
+
+
+def test_results_that_are_kept_can_be_passed_over(desk: Folder) -> None:
+    from openbell.config.load import Overrides
+
+    plain = desk.load(one_step("run: x\ncache: {}"))
+    loaded = desk.load(one_step("run: x\ncache: {}"), overrides=Overrides(no_cache=True))
+    assert loaded.pipeline.step("a").cache == Cache(use=False)
+    assert loaded.digest == plain.digest, "it is the same plan"
+
+
 def test_sessions_in_outputs_and_checks_bind_the_run(desk: Folder) -> None:
     from openbell.config.load import Overrides
 
@@ -224,6 +252,12 @@ def test_sessions_in_outputs_and_checks_bind_the_run(desk: Folder) -> None:
         text = one_step(f"run: x\n{keys}", "market: XNYS\n")
         loaded = desk.load(text, overrides=Overrides(dates=day))
         assert loaded.pipeline.sessions["session"] == "2024-07-02"
+
+
+def test_checkpoints(desk: Folder) -> None:
+    assert desk.load(one_step("run: x\ncheckpoint: true")).pipeline.step("a").checkpoint
+    assert not desk.load(one_step("run: x")).pipeline.step("a").checkpoint
+    expect_step(desk, "run: x\ncheckpoint: ▸1", "OB103")
 
 
 def test_what_is_asked_of_a_success_is_no_part_of_the_plan(desk: Folder) -> None:

@@ -35,6 +35,7 @@ from openbell.core.failures import failure_groups
 from openbell.core.matrix import Axis, Matrix
 from openbell.core.model import (
     Batch,
+    Cache,
     Call,
     Choice,
     Command,
@@ -485,6 +486,8 @@ def rich() -> Pipeline:
         outputs=("{date}.csv",),
         verify=Command(("check", "{date}")),
         done_when=Marker("[SUCCESS]", timedelta(seconds=3)),
+        checkpoint=True,
+        cache=Cache(("code",), ("{date}/*.csv",), timedelta(hours=1), use=False),
     )
     second = replace(step("b"), work=Call("m:f"), mode=Batch(), needs=(Need("a"),), verify=Call("m:g"))
     return Pipeline(

@@ -198,7 +198,8 @@ class Lines:
         reason = event.exit.error if isinstance(event, Exited) else event.reason
         match group.state(event.task.cell):
             case TaskState.SUCCEEDED if isinstance(event, Exited):
-                took = seconds(event.exit.elapsed)
+                kept = event.exit.cached
+                took = f"not run: cached, of {kept}" if kept else seconds(event.exit.elapsed)
                 self._done += 1
                 self._say(self._filled(self._wording.succeeded, record, event.task, n=self._done, took=took))
                 if left := event.exit.stragglers:

@@ -155,6 +155,10 @@ def _intake(pipeline: Pipeline, files: Files) -> Iterator[tuple[str, str]]:
 
 def _proof(step: Step) -> Iterator[tuple[str, str]]:
     """What shows that an attempt is done, and what has to hold then."""
+    if step.cache:
+        age = f", at most {seconds(step.cache.max_age)} old" if step.cache.max_age else ""
+        unused = "" if step.cache.use else "; not looked at"
+        yield "cache", f"{', '.join((*step.cache.key, *step.cache.inputs)) or 'the command'}{age}{unused}"
     if step.checkpoint:
         yield "checkpoint", "a folder that outlives the attempts of a task"
     if step.done_when:

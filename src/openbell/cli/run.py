@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 import click
@@ -40,6 +41,7 @@ from openbell.errors import UsageError
     "--only", type=click.Choice([only.value for only in Only]), help="Of a finished run, what to run again."
 )
 @click.option("--new", is_flag=True, help="A new run, even if one of this plan has succeeded.")
+@click.option("--no-cache", is_flag=True, help="Run everything, and keep the new results.")
 @click.option("--force", is_flag=True, help="Wait for room only: needs, times and windows do not count.")
 @click.option("--reason", help="Why it is forced; kept with the run.")
 @click.option("--dry-run", is_flag=True, help="Show the plan and leave.")
@@ -56,6 +58,7 @@ def run(
     values: tuple[str, ...],
     only: str | None,
     new: bool,
+    no_cache: bool,
     force: bool,
     reason: str | None,
     dry_run: bool,
@@ -79,6 +82,7 @@ def run(
     overrides = Overrides(
         on, parse_dates(dates), setting.clock.now(), sample, parse_values(values), mode, chosen
     )
+    overrides = replace(overrides, no_cache=no_cache)
     if dry_run:
         from openbell.cli.plan import plan_for
 

@@ -236,6 +236,7 @@ def _show_attempt(info: AttemptInfo) -> None:
             if end.stragglers
             else []
         )
+        told += [f"not run: the result of {end.cached}"] if end.cached else []
         told += ["ended after its marker"] if end.ended_after_marker else []
         told += ["stopped at its end"] if end.stopped is StopReason.END else []
         told += ["verified"] if end.verified else []

@@ -24,7 +24,7 @@ from openbell.config.known import without_unknown
 from openbell.config.project import FILE, FOLDER
 from openbell.config.project_shapes import ProjectShape
 from openbell.config.reading import fit
-from openbell.config.recovery import channels, freshness, recovery, retry_of, rules, shares
+from openbell.config.recovery import channels, duration, freshness, recovery, retry_of, rules, shares
 from openbell.config.shapes import PipelineShape
 from openbell.core.graph import Cycle, topological
 from openbell.core.model import Command, Need, Step
@@ -304,7 +304,7 @@ class _Conversion:
     def _cache(self, name: str) -> dict[str, Any]:
         cache, entry = self.shape.cache, self.shape.pipelines.get(name)
         age = (entry.max_cache_age if entry else None) or (cache.max_age if cache and cache.enabled else None)
-        return {"cache": {"key": ["params", "code"], "max_age": f"{age:g}s"}} if age else {}
+        return {"cache": {"key": ["params", "code"], "max_age": duration(age)}} if age else {}
 
     def _sizes(self) -> dict[str, Any]:
         root = self.document.root

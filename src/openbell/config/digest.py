@@ -75,7 +75,7 @@ def _file(step: Step, folder: str) -> Path | None:
             file = module_file(call.module, Path(folder))
             return file if file is not None and file.is_relative_to(folder) else None
         case Command(argv=argv):
-            return _program(argv, folder)
+            return program(argv, folder)
 
 
 def _shown(path: Path, folder: str) -> str:
@@ -85,7 +85,7 @@ def _shown(path: Path, folder: str) -> str:
 _INTERPRETER = re.compile(r"python[0-9.]*|pypy[0-9.]*|bash|sh|zsh|Rscript|julia|node|perl|ruby")
 
 
-def _program(argv: tuple[str, ...], folder: str) -> Path | None:
+def program(argv: tuple[str, ...], folder: str) -> Path | None:
     """The user's file that a command runs: the program itself, or the script of an interpreter.
 
     Other files that a command names may be its outputs, which must not make another plan of it.

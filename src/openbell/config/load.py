@@ -53,6 +53,8 @@ class Overrides:
     """Only these: `book`, `+book` with all that it needs, `book+` with all that needs it."""
     catching_up: bool = False
     """Days after the session nothing is too late: `late` and `stop_at` do not hold."""
+    no_cache: bool = False
+    """Kept results are not looked at, only written anew."""
 
     def told(self) -> dict[str, str]:
         """What was said, by option, for the records."""
@@ -63,6 +65,7 @@ class Overrides:
             "sample": str(self.sample or ""),
             "mode": self.mode or "",
             "steps": ",".join(self.steps),
+            "no-cache": "yes" if self.no_cache else "",
         }
         said |= {f"set {key}": text for key, text in self.values}
         return {name: text for name, text in said.items() if text}
@@ -267,6 +270,9 @@ def _adjusted(draft: Draft, pipeline: Pipeline, project: Project, overrides: Ove
         pipeline = _narrowed(draft, pipeline, *overrides.dates)
     check_cells(draft, pipeline.steps)
     sound = not draft.stand_ins and not any(finding.fatal for finding in draft.document.findings)
+    if overrides.no_cache:
+        steps = (replace(one, cache=one.cache and replace(one.cache, use=False)) for one in pipeline)
+        pipeline = replace(pipeline, steps=tuple(steps))
     if overrides.sample is not None and sound:
         pipeline = replace(pipeline, steps=sampled(pipeline.steps, overrides.sample))
     return pipeline

@@ -122,8 +122,8 @@ def check_templates(draft: Draft, pipeline: Pipeline) -> None:
         known = [] if doubtful else list(_examples(pipeline, step))
         if step.files is not None:
             _check_globs(draft, step, step.files, known[:1])
-        for key, position, word in _written(step):
-            at = (*place, key, position)
+        for below, word in _written(step):
+            at = (*place, *below)
             if draft.document.root is None or draft.document.root.find(at) is None:
                 at = at[:-1]
             if at not in draft.unset:
@@ -143,12 +143,14 @@ def _check_globs(draft: Draft, step: Step, files: Files, known: list[dict[str, S
 _OF_CELLS = {"cell", "partition", "date"}
 
 
-def _written(step: Step) -> Iterator[tuple[str, int, str]]:
-    """Its templates: key, position, text."""
+def _written(step: Step) -> Iterator[tuple[Place, str]]:
+    """Its templates, each with its place in the step."""
     for key, work in (("run", step.work), ("verify", step.verify)):
         if isinstance(work, Command):
-            yield from ((key, position, word) for position, word in enumerate(work.argv))
-    yield from (("outputs", position, name) for position, name in enumerate(step.outputs))
+            yield from (((key, position), word) for position, word in enumerate(work.argv))
+    yield from ((("outputs", position), name) for position, name in enumerate(step.outputs))
+    kept = step.cache.inputs if step.cache else ()
+    yield from ((("cache", "inputs", position), glob) for position, glob in enumerate(kept))
 
 
 def _examples(pipeline: Pipeline, step: Step) -> Iterator[dict[str, Scalar]]:

@@ -10,8 +10,9 @@ from openbell.config.callables import check_callable
 from openbell.config.document import Path as Place
 from openbell.config.draft import Draft
 from openbell.config.shapes import StepShape
+from openbell.config.work_shapes import CacheShape
 from openbell.config.worker import check_python
-from openbell.core.model import Call, Command, Marker, Script, Work
+from openbell.core.model import Cache, Call, Command, Marker, Script, Work
 
 _FORMS = ("run", "script", "call")
 
@@ -48,10 +49,20 @@ def proof(draft: Draft, shape: StepShape, place: Place, *, sure: bool) -> dict[s
         "outputs": tuple(shape.outputs or ()),
         "verify": shape.verify,
         "checkpoint": shape.checkpoint,
+        "cache": _cache(shape.cache) if shape.cache is not None else None,
         "done_when": Marker(marker.output, _LINGER if marker.linger is None else marker.linger)
         if marker
         else None,
     }
+
+
+def _cache(shape: CacheShape) -> Cache:
+    plain = Cache()
+    return Cache(
+        key=plain.key if shape.key is None else tuple(shape.key),
+        inputs=tuple(shape.inputs or ()),
+        max_age=shape.max_age,
+    )
 
 
 _LINGER = timedelta(seconds=10)

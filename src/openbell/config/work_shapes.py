@@ -7,8 +7,20 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from openbell.config.kinds import Duration, Flag, Kind, Shape, Text, shown, words, wrong
+from openbell.config.kinds import (
+    Duration,
+    Flag,
+    Kind,
+    PositiveDuration,
+    Shape,
+    Text,
+    choice,
+    shown,
+    words,
+    wrong,
+)
 from openbell.core.model import Call, Command
+from openbell.core.work import CACHE_KEYS
 
 
 def _target(value: Any) -> str:
@@ -61,6 +73,22 @@ class DoneWhenShape(Shape):
     )
 
 
+class CacheShape(Shape):
+    """What a kept result stands for, and for how long."""
+
+    key: list[Annotated[str, choice(*CACHE_KEYS)]] | None = Field(
+        None,
+        description="What counts besides the command, the cell, the environment and what needed steps have "
+        "come to: `params`, `files` (the inputs), `code` (script and modules). Default: all of it.",
+    )
+    inputs: list[Text] | None = Field(
+        None, description="Globs of more files whose contents count. Templates are filled in."
+    )
+    max_age: PositiveDuration | None = Field(
+        None, description="So long a result is good for. Default: as long as nothing changes."
+    )
+
+
 class WorkShape(Shape):
     """What one attempt of a step is."""
 
@@ -80,6 +108,10 @@ class WorkShape(Shape):
     )
     checkpoint: Flag = Field(
         False, description="A folder that outlives the attempts of a task: OPENBELL_CHECKPOINT."
+    )
+    cache: CacheShape | None = Field(
+        None,
+        description="Results are kept, and stand for those of attempts with the same key. `{}`: all keys.",
     )
     done_when: DoneWhenShape | None = Field(
         None, description="When an attempt counts as done although it does not end."

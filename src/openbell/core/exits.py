@@ -39,6 +39,8 @@ class Exit:
     """Its check has passed."""
     outputs: Mapping[str, str] = field(default_factory=dict)
     """The files that it declares, with the SHA-256 of their contents."""
+    cached: str = ""
+    """The earlier attempt whose result this is: nothing has run. Empty: it has run itself."""
     ended_after_marker: bool = False
     """It lingered after it had said that it was done, and was ended. Its inputs count as taken only if it was
     `verified`."""

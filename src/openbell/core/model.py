@@ -28,6 +28,7 @@ from openbell.core.relations import Need as Need
 from openbell.core.relations import NeedMode as NeedMode
 from openbell.core.states import TRIED, FailureKind
 from openbell.core.triggers import Trigger
+from openbell.core.work import Cache as Cache
 from openbell.core.work import Call as Call
 from openbell.core.work import Command as Command
 from openbell.core.work import Marker as Marker
@@ -231,12 +232,14 @@ class Step:
     done_when: Marker | None = None
     checkpoint: bool = False
     """The folder that outlives the attempts of a task is there when they begin."""
+    cache: Cache | None = None
 
     @property
     def templates(self) -> tuple[str, ...]:
         """Every text of it that may hold fields, those about its inputs aside."""
         words = (work.argv for work in (self.work, self.verify) if isinstance(work, Command))
-        return (*chain.from_iterable(words), *self.outputs, self.query_name)
+        kept = self.cache.inputs if self.cache else ()
+        return (*chain.from_iterable(words), *self.outputs, *kept, self.query_name)
 
     @property
     def ends(self) -> datetime | None:

@@ -363,6 +363,7 @@ _MEASURES = {
     "elapsed": "elapsed_seconds",
     "cpu": "cpu_seconds",
     "peak_rss": "peak_rss",
+    "cached": "cached",
     "log_bytes": "output_bytes",
     "log_dropped": "output_dropped",
 }

@@ -38,6 +38,24 @@ class Call:
 Work = Command | Script | Call
 
 
+CACHE_KEYS = ("params", "files", "code")
+"""What the key of a kept result can be made of, besides what is always part of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cache:
+    """Results are kept, and stand for those of later attempts with the same key.
+
+    `inputs`: globs of files whose contents are part of the key; `use`: kept results are looked at, not only
+    written anew.
+    """
+
+    key: tuple[str, ...] = CACHE_KEYS
+    inputs: tuple[str, ...] = ()
+    max_age: timedelta | None = None
+    use: bool = True
+
+
 @dataclass(frozen=True, slots=True)
 class Marker:
     """A text by which an attempt says that it is done. It may linger for a while, then it is ended."""

@@ -12,7 +12,8 @@ from openbell.core.model import AttemptKey, Call, Command, Run, Script, Step
 from openbell.core.needs import source
 from openbell.core.render import environment, query_name, render, values
 from openbell.core.state import RunRecord
-from openbell.engine.upstream import Upstream
+from openbell.engine.caching import cache_of
+from openbell.engine.upstream import Told, Upstream
 from openbell.executors.protocol import Brief
 from openbell.store.codec import encode_value
 
@@ -49,24 +50,27 @@ def brief(
     """
     step = record.groups[key.step].step
     run = record.run
+    told = upstream.of(record, key) if upstream is not None else None
+    argv = _argv(run, step, key.cell)
+    digests = {name: one.digest for name, one in told.items()} if told else {}
     return Brief(
         key=key,
         name=query_name(run, step, key),
         step=step,
-        argv=_argv(run, step, key.cell),
-        env={**passed_on, **_env(run, step, key), "OPENBELL_NEEDS": _needs(record, key, upstream)},
+        argv=argv,
+        env={**passed_on, **_env(run, step, key), "OPENBELL_NEEDS": _needs(record, key, told)},
         cwd=run.pipeline.folder,
         python=run.pipeline.python,
+        cache=cache_of(record, key, argv, digests),
         **_proof(run, step, key.cell),
     )
 
 
-def _needs(record: RunRecord, key: AttemptKey, upstream: Upstream | None) -> str:
+def _needs(record: RunRecord, key: AttemptKey, told: Mapping[str, Told] | None) -> str:
     """For each needed step, the run and the step whose results count, and where they are to be read."""
     found: dict[str, dict[str, str]] = {}
-    if upstream is not None:
-        for name, told in upstream.of(record, key).items():
-            found[name] = {"run": told.run, "step": told.step, "path": told.path}
+    if told is not None:
+        found = {name: {"run": one.run, "step": one.step, "path": one.path} for name, one in told.items()}
     else:
         for need in record.groups[key.step].step.needs:
             run, step = source(record, need)

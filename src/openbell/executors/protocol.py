@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol
+from typing import Any, Protocol
 
 from openbell.core.events import Fact
 from openbell.core.model import AttemptKey, Step
@@ -36,6 +36,8 @@ class Brief:
     """Files that have to be there when it has ended well; relative to `cwd`."""
     verify: tuple[str, ...] = ()
     """The check that has to pass then: a program with its arguments, or a callable alone; empty for none."""
+    cache: Mapping[str, Any] | None = None
+    """What the key of its kept result is made of; None: it is not kept."""
 
 
 @dataclass(frozen=True, slots=True)

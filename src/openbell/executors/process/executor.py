@@ -6,21 +6,22 @@ import asyncio
 import os
 import signal
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from openbell.clock import Clock
 from openbell.core.events import Fact, Lost, Refused, Reported, Started
-from openbell.core.model import AttemptKey, Call, Step
+from openbell.core.model import AttemptKey
 from openbell.core.state import Capacity
 from openbell.core.states import StopReason
 from openbell.doorbell import Doorbell
 from openbell.executors.process import kernel
+from openbell.executors.process.attempt import Attempt
 from openbell.executors.process.events import read_events
 from openbell.executors.process.files import AttemptFiles, Claim, claim_of, read_claim
 from openbell.executors.process.hosts import HostPool
+from openbell.executors.process.keepsakes import Keepsakes
 from openbell.executors.process.leftovers import sweep
 from openbell.executors.process.outcome import NO_ROOM, ended
 from openbell.executors.process.slates import Fate
@@ -32,24 +33,6 @@ _AUDIT = 60.0  # seconds between looks at attempts of which nothing is heard
 _SOON = 0.05  # seconds until the next look where the kernel gives no notice
 _ALMOST = 0.9  # of the time that a start may take: then nobody's word is waited for any more
 _MOST_REPORTS = 10_000  # events of one attempt that go into the journal
-
-
-@dataclass(slots=True)
-class _Attempt:
-    """What the executor remembers of an attempt that it follows."""
-
-    key: AttemptKey
-    files: AttemptFiles
-    step: Step
-    call: bool = False
-    """It is in the hands of a host, not of a shim of its own."""
-    shim: int | None = None
-    watch: int | None = None
-    told: bool = False
-    """Its start has been reported."""
-    heard: int = 0
-    reports: int = 0
-    stop: tuple[StopReason, float] | None = None
 
 
 class ProcessExecutor:
@@ -72,7 +55,8 @@ class ProcessExecutor:
         self._slots = slots
         self._log_cap = log_cap
         self._power = power
-        self._attempts: dict[str, _Attempt] = {}
+        self._attempts: dict[str, Attempt] = {}
+        self._keepsakes = Keepsakes(folder)
         self._zygotes = ZygotePool(folder, self)
         self._hosts = HostPool(folder, self._zygotes, self, most=max(4, 2 * slots), recycle=recycle)
         self._audit: asyncio.TimerHandle | None = None
@@ -101,8 +85,8 @@ class ProcessExecutor:
 
     def start(self, brief: Brief) -> None:
         key = brief.key
-        files = AttemptFiles(self._root, key)
-        attempt = self._attempts[str(key)] = _attempt(key, files, brief.step)
+        attempt = self._attempts[str(key)] = Attempt.of(self._root, key, brief.step)
+        files = attempt.files
         if attempt.call:
             self._hosts.start(
                 *specify_call(brief, files, self._folder, log_cap=self._log_cap, power=self._power)
@@ -157,7 +141,7 @@ class ProcessExecutor:
 
     # ── following ────────────────────────────────────────────────────────────────────────────
 
-    def _follow(self, attempt: _Attempt, shim: int) -> None:
+    def _follow(self, attempt: Attempt, shim: int) -> None:
         """Be told by the kernel when the shim is gone."""
         attempt.shim = shim
         try:
@@ -191,14 +175,14 @@ class ProcessExecutor:
             self._began(attempt)
             self._reports(attempt)
 
-    def _began(self, attempt: _Attempt) -> None:
+    def _began(self, attempt: Attempt) -> None:
         if attempt.told:
             return
         claim = claim_of(self._root, attempt.key)
         if claim is not None and claim.child is not None and claim.began is not None:
             self.begun(str(attempt.key), claim.child, claim.began.timestamp())
 
-    def _reports(self, attempt: _Attempt) -> None:
+    def _reports(self, attempt: Attempt) -> None:
         """Pass on what the worker has said since; of a flood, the beginning."""
         if attempt.reports > _MOST_REPORTS:
             return
@@ -228,16 +212,18 @@ class ProcessExecutor:
         self._rung(name)
         self._end(attempt, record)
 
-    def _end(self, attempt: _Attempt, record: dict[str, Any]) -> None:
+    def _end(self, attempt: Attempt, record: dict[str, Any]) -> None:
         self._forget(attempt)
-        self._tell(ended(attempt.key, attempt.step, attempt.files, record, self._clock.now()))
+        fact = ended(attempt.key, attempt.step, attempt.files, record, self._clock.now())
+        self._keepsakes.note(attempt.key, record, fact)
+        self._tell(fact)
 
     # ── finding out ──────────────────────────────────────────────────────────────────────────
 
     def adopt(self, orphans: Sequence[Orphan]) -> None:
         self._hosts.adopt([str(orphan.key) for orphan in orphans])
         for orphan in orphans:
-            attempt = _attempt(orphan.key, AttemptFiles(self._root, orphan.key), orphan.step)
+            attempt = Attempt.of(self._root, orphan.key, orphan.step)
             attempt.heard = orphan.heard
             if orphan.stop is not None:
                 attempt.stop = (orphan.stop, orphan.step.grace.total_seconds())
@@ -266,13 +252,13 @@ class ProcessExecutor:
         except OSError:
             self._loop.call_later(NO_ROOM, self._investigate, name)  # no room, or no right, to look
 
-    def _without_a_word(self, attempt: _Attempt) -> None:
+    def _without_a_word(self, attempt: Attempt) -> None:
         """Nobody supervises it, and there is no record: it was lost, or it never began."""
         files = attempt.files
         never = files.take_claim() or files.barred
         self._bury(attempt, files.claim(), never=never)
 
-    def _bury(self, attempt: _Attempt, claim: Claim | None, *, never: bool) -> None:
+    def _bury(self, attempt: Attempt, claim: Claim | None, *, never: bool) -> None:
         """End what is left of it. `never`: by all that is written, it has not begun."""
         key = attempt.key
         left = sweep(attempt.files, claim)
@@ -287,7 +273,7 @@ class ProcessExecutor:
         reason = "its supervisor died, and what was left of it has been ended"
         self._tell(Lost(self._clock.now(), key.task, key.attempt, reason))
 
-    def _investigate_call(self, attempt: _Attempt) -> None:
+    def _investigate_call(self, attempt: Attempt) -> None:
         """The same for one that a host has, or had, in hand: the slates know."""
         name = str(attempt.key)
         if self._hosts.has(name):
@@ -303,7 +289,7 @@ class ProcessExecutor:
             case fate:
                 self._bury(attempt, read_claim(found.claim or {}), never=fate is Fate.NEVER)
 
-    def _rejoin(self, attempt: _Attempt) -> None:
+    def _rejoin(self, attempt: Attempt) -> None:
         """A shim or a host holds the lock: follow it, as soon as it has said who it is.
 
         When that process does not exist, somebody whom it has left behind holds on to the lock.
@@ -352,7 +338,7 @@ class ProcessExecutor:
             told = f"stopped ({reason.value}) while its modules were being imported"
             self.refused(str(key), told, counted=reason is StopReason.START_TIMEOUT)
 
-    def _signal(self, attempt: _Attempt) -> None:
+    def _signal(self, attempt: Attempt) -> None:
         """Tell the shim why, then wake it. One without a start to its name is told when it has one."""
         assert attempt.stop is not None
         reason, grace = attempt.stop
@@ -369,13 +355,14 @@ class ProcessExecutor:
 
     def settle(self, key: AttemptKey) -> None:
         AttemptFiles(self._root, key).tidy()
+        self._keepsakes.settle(key)
         self._hosts.settle(str(key))
 
-    def _forget(self, attempt: _Attempt) -> None:
+    def _forget(self, attempt: Attempt) -> None:
         self._unwatch(attempt)
         self._attempts.pop(str(attempt.key), None)
 
-    def _unwatch(self, attempt: _Attempt) -> None:
+    def _unwatch(self, attempt: Attempt) -> None:
         if attempt.watch is not None:
             self._loop.remove_reader(attempt.watch)
             os.close(attempt.watch)
@@ -384,7 +371,3 @@ class ProcessExecutor:
     def _tell(self, fact: Fact) -> None:
         if self._report is not None:
             self._report(fact)
-
-
-def _attempt(key: AttemptKey, files: AttemptFiles, step: Step) -> _Attempt:
-    return _Attempt(key, files, step, call=isinstance(step.work, Call))

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from typing import Any, NoReturn
 
 from openbell.executors.process import kernel
+from openbell.executors.process.cache import consult, outcome
 from openbell.executors.process.hand import Hand, bury
 from openbell.executors.process.proof import prove
 from openbell.executors.process.slate import Slate
@@ -162,6 +163,12 @@ class _Host:
         """What it comes to."""
         spec = watch.spec
         claim = {"id": spec["id"], "shim": os.getpid(), "boot": self.spec["boot"], "mark": spec["mark"]}
+        key = ""
+        if spec["cache"] is not None:
+            self.slate.claim(claim)
+            key, entry = consult(spec, watch.wall)
+            if entry is not None:
+                return watch.recalled(outcome(entry, time.monotonic() - watch.began))
         if error := self._hire():
             self.slate.claim(claim)
             refused = error.startswith("cannot fork")
@@ -169,12 +176,12 @@ class _Host:
         assert self.hand is not None
         self.began = {"child": self.hand.pid, "at": watch.wall}
         self.slate.claim({**claim, "label": self.spec["label"], **self.began})
-        outcome = self._call(watch)
+        end = self._call(watch)
         if watch.reason or watch.lingered:  # it has been asked to end, whatever it has made of that
             self._dismiss()
         spared = self.hand.pid if self.hand is not None else 0
-        prove(watch, outcome, self.spec["worker"]["env"] | spec["env"], lambda: bury(spared), self._engine)
-        return outcome | {"began": watch.wall, "child": self.began["child"]}
+        prove(watch, end, self.spec["worker"]["env"] | spec["env"], lambda: bury(spared), self._engine)
+        return end | {"began": watch.wall, "child": self.began["child"], "cache_key": key}
 
     def _worn(self, spec: dict[str, Any]) -> bool:
         """Whether the worker has to be replaced: it has had its share of calls, or of memory."""
@@ -252,12 +259,12 @@ class _Host:
         ended = time.monotonic()
         stragglers = bury()
         watch.drain_all()
-        outcome = watch.outcome(status, usage, ended) | {"stragglers": stragglers}
+        end = watch.outcome(status, usage, ended) | {"stragglers": stragglers}
         said, self.hand = hand.said, None
         hand.close()
         if said is not None and "result" in said:
-            return outcome | {name: said[name] for name in ("result", "peak_rss", "cpu")}
-        if outcome["code"] == 0 and not outcome["ended_after_marker"]:
+            return end | {name: said[name] for name in ("result", "peak_rss", "cpu")}
+        if end["code"] == 0 and not end["ended_after_marker"]:
             told = "its process ended (exit code 0) before the call had returned"
-            return outcome | {"code": None, "error": told}
-        return outcome
+            return end | {"code": None, "error": told}
+        return end

@@ -54,6 +54,7 @@ def exited(key: AttemptKey, step: Step, files: AttemptFiles, record: dict[str, A
         check=record.get("check", ""),
         verified=bool(record.get("verified")),
         outputs=dict(record.get("outputs", {})),
+        cached=str(record.get("cached", "")),
         ended_after_marker=ended,
     )
     at = datetime.fromtimestamp(record["at"], UTC)

@@ -12,6 +12,7 @@ import time
 from typing import Any, NoReturn
 
 from openbell.executors.process import kernel
+from openbell.executors.process.cache import consult, outcome
 from openbell.executors.process.child import launch
 from openbell.executors.process.proof import prove
 from openbell.executors.process.watch import Watch, ring, signal_one, wake_pipe
@@ -78,6 +79,12 @@ class _Shim:
         )
 
     def run(self) -> None:
+        key = ""
+        if self.spec["cache"] is not None:
+            key, entry = consult(self.spec, self.watch.wall)
+            if entry is not None:
+                self._finish(self.watch.recalled(outcome(entry, time.monotonic() - self.watch.began)))
+                return
         try:
             child, error = launch(self.spec, self.child_output)
         except OSError as full:
@@ -92,9 +99,9 @@ class _Shim:
         ended = time.monotonic()
         stragglers = _bury()
         self.watch.drain_all()
-        outcome = self.watch.outcome(status, usage, ended) | {"stragglers": stragglers}
-        prove(self.watch, outcome, self.spec["env"], _bury)
-        self._finish(outcome)
+        end = self.watch.outcome(status, usage, ended) | {"stragglers": stragglers, "cache_key": key}
+        prove(self.watch, end, self.spec["env"], _bury)
+        self._finish(end)
 
     def _announce(self) -> bool:
         return ring(self.spec["bell"], "attempt " + self.spec["id"])
@@ -108,9 +115,9 @@ class _Shim:
             pass  # then the record takes its chance
         return record
 
-    def _finish(self, outcome: dict[str, Any]) -> None:
+    def _finish(self, end: dict[str, Any]) -> None:
         """The record appears in one piece, as the very last thing."""
-        data = json.dumps(self.watch.close(outcome)).encode()
+        data = json.dumps(self.watch.close(end)).encode()
         os.pwrite(self.record, data, 0)
         os.ftruncate(self.record, len(data))
         if self.spec["power"]:

@@ -72,6 +72,7 @@ def _common(brief: Brief, files: AttemptFiles, folder: Path, log_cap: int, power
         "cwd": brief.cwd,
         "outputs": brief.outputs,
         "verify": _verify(brief) if brief.verify else None,
+        "cache": {**brief.cache, "folder": str(folder / "cache")} if brief.cache is not None else None,
         "folder": str(checkpoint_folder(folder, brief.key.task)) if step.checkpoint else "",
         "marker": {"output": marker.output, "linger": marker.linger.total_seconds()} if marker else None,
         "timeout": step.timeout.total_seconds() if step.timeout else None,

@@ -209,6 +209,11 @@ class Watch:
             "cpu": usage.ru_utime + usage.ru_stime,
         }
 
+    def recalled(self, outcome: dict[str, Any]) -> dict[str, Any]:
+        """The same, for one whose result was kept: its log says so."""
+        self.log.write(f"[openbell: not run; this is the result of {outcome['cached']}]\n".encode())
+        return outcome
+
     def close(self, outcome: dict[str, Any]) -> dict[str, Any]:
         """The record: the outcome with what is to be said about the log, and the time."""
         self.log.close()
