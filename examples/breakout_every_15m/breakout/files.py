@@ -23,9 +23,13 @@ def write(path: Path, rows: pl.DataFrame) -> bool:
 
 
 def read(path: Path) -> pl.DataFrame:
-    """A table. Leaves with the file's name when it cannot be read."""
+    """A table. Leaves with the file's name when it cannot be read.
+
+    The file is opened once: by its name polars opens it twice, and another process may put a new one in
+    place in between.
+    """
     try:
-        return pl.read_parquet(path)
+        return pl.read_parquet(path.read_bytes())
     except (pl.exceptions.PolarsError, OSError) as error:
         raise SystemExit(f"{path} cannot be read: {error}") from None
 
