@@ -6,6 +6,9 @@ import json
 import os
 import signal
 import subprocess
+import sys
+import venv
+from pathlib import Path
 
 import pytest
 
@@ -191,6 +194,22 @@ def test_secrets_reach_the_worker_and_nothing_else(desk: Desk) -> None:
         ["grep", "-rl", "canary-7f3a", "."], cwd=desk.folder, capture_output=True, text=True
     )
     assert grep.stdout == ""
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["of_openbell", "of_the_pipeline"])
+def test_python_in_a_command_is_the_one_of_the_pipeline(desk: Desk, own: bool) -> None:
+    prefix = Path(sys.prefix)
+    if own:
+        prefix = desk.folder / "venv"
+        venv.create(prefix, with_pip=False)
+    elif not (prefix / "pyvenv.cfg").exists():
+        pytest.skip("openbell is not in an environment of its own here")
+    desk.env["PATH"] = os.defpath
+    tell = "import sys; open('prefix', 'w').write(sys.prefix)"
+    file = {"name": "s", "steps": {"w": {"run": ["python", "-c", tell]}}}
+    desk.write("s.yaml", json.dumps(file | ({"python": "venv/bin/python"} if own else {})))
+    assert desk.run("run", "s.yaml").code == 0
+    assert (desk.folder / "prefix").read_text() == str(prefix)
 
 
 def test_a_missing_secret_is_an_error_before_anything_starts(desk: Desk) -> None:

@@ -125,7 +125,8 @@ def _brief(setting: Setting, pipeline: Pipeline, step: Step, cell: int) -> Brief
     from openbell.core.events import OpenRun
     from openbell.core.evolve import evolve
     from openbell.core.state import State
-    from openbell.engine.briefing import brief, inherited
+    from openbell.engine.briefing import brief
+    from openbell.engine.environment import inherited
 
     now, state = setting.clock.now(), State()
     run = Run(f"{pipeline.name}/foreground", pipeline, "", now)

@@ -13,32 +13,10 @@ from openbell.core.needs import source
 from openbell.core.render import environment, query_name, render, values
 from openbell.core.state import RunRecord
 from openbell.engine.caching import cache_of
+from openbell.engine.environment import activation
 from openbell.engine.upstream import Told, Upstream
 from openbell.executors.protocol import Brief
 from openbell.store.codec import encode_value
-
-PASSED_ON = (
-    "PATH",
-    "HOME",
-    "USER",
-    "LOGNAME",
-    "SHELL",
-    "LANG",
-    "LANGUAGE",
-    "TZ",
-    "TMPDIR",
-    "PYTHONPATH",
-    "VIRTUAL_ENV",
-    "LD_LIBRARY_PATH",
-    "JAVA_HOME",
-    "SSL_CERT_FILE",
-)
-"""Variables of the engine's environment that workers inherit (and LC_*). Others must be declared."""
-
-
-def inherited() -> dict[str, str]:
-    """What every worker inherits of the engine's environment."""
-    return {name: value for name, value in os.environ.items() if name in PASSED_ON or name.startswith("LC_")}
 
 
 def brief(
@@ -58,7 +36,12 @@ def brief(
         name=query_name(run, step, key),
         step=step,
         argv=argv,
-        env={**passed_on, **_env(run, step, key), "OPENBELL_NEEDS": _needs(record, key, told)},
+        env={
+            **passed_on,
+            **activation(run.pipeline.python or "", passed_on.get("PATH", os.defpath)),
+            **_env(run, step, key),
+            "OPENBELL_NEEDS": _needs(record, key, told),
+        },
         cwd=run.pipeline.folder,
         python=run.pipeline.python,
         cache=cache_of(record, key, argv, digests),

@@ -12,7 +12,7 @@ from openbell.channels.log import LogChannel
 from openbell.channels.protocol import Channel
 from openbell.config.alerting import AlertSettings, ChannelSetting
 from openbell.config.expand import expand
-from openbell.engine.briefing import inherited
+from openbell.engine.environment import activation, inherited
 
 
 def channels(settings: AlertSettings, folder: Path, state: Path) -> dict[str, Channel]:
@@ -28,4 +28,6 @@ def _channel(setting: ChannelSetting, folder: Path, state: Path) -> Channel:
 
 def _environ(declared: Mapping[str, str]) -> dict[str, str]:
     """What a worker would inherit, and what the file declares. KeyError names a variable that is not set."""
-    return {**inherited(), **{name: expand(value, os.environ) for name, value in declared.items()}}
+    known = inherited()
+    known |= activation("", known.get("PATH", os.defpath))
+    return {**known, **{name: expand(value, os.environ) for name, value in declared.items()}}

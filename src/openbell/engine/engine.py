@@ -41,7 +41,8 @@ from openbell.core.occasions import request_id, unwatched
 from openbell.core.requests import Request, Submit
 from openbell.core.state import Limits, RunRecord, Schedule, State
 from openbell.core.states import RunState, StopReason
-from openbell.engine.briefing import brief, inherited
+from openbell.engine.briefing import brief
+from openbell.engine.environment import inherited
 from openbell.engine.inbox import Inbox
 from openbell.engine.intakes import Intakes
 from openbell.engine.points import point
