@@ -33,7 +33,7 @@ def inherited() -> dict[str, str]:
 
 @lru_cache(maxsize=64)
 def activation(python: str, path: str) -> dict[str, str]:
-    """What activating this interpreter's environment sets: `python` in a command is then the one of `python:`.
+    """What activating this interpreter's environment sets: `python` in a command is the one of `python:`.
 
     Without it `run: python x.py` would find whatever the shell of whoever has started the engine finds, and
     under systemd nothing. `python`: empty for openbell's own; an interpreter of the system changes nothing.
