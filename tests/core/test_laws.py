@@ -198,6 +198,10 @@ def _may_start(history: History, start: Start) -> None:
         if need.mode is NeedMode.SAME:
             assert upstream.state(task.cell if upstream.size > 1 else 0) is TaskState.SUCCEEDED
             continue
+        if need.mode is NeedMode.STARTED:
+            up = (TaskState.RUNNING, TaskState.SUCCEEDED)
+            assert all(upstream.state(cell) in up for cell in range(upstream.size))
+            continue
         succeeded = upstream.count(TaskState.SUCCEEDED)
         assert all(upstream.state(cell).final for cell in range(upstream.size))
         assert need.mode is NeedMode.DONE or succeeded
