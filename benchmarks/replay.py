@@ -17,7 +17,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,8 @@ from benchmarks.figures import Figure
 DAY, OPEN = "2012-03-06", 1_331_044_200_000_000_000  # 09:30 in New York
 QUOTES, TRADES = 4_000_000, 1_000_000
 TABLES = ("Market.Quote", "Market.Trade")
+REAL = Path(__file__).parents[2] / "shared" / "data"
+FEEDS, REAL_DAY = ("Fxcm", "Oanda", "OandaCfd"), "2014-05-08"
 _ROUNDS = 3
 _BUDGETS = {"1s": 14.0, "100ms": 5.0, "10ms": 1.5}  # million rows a second
 
@@ -92,6 +93,10 @@ def measure() -> Iterator[Figure]:
         generate(root / "long", 10)
         found = _in_a_process("long", root / "long")
         yield Figure("peak memory with ten times the rows", found["peak"], "MB", 250, "less", "1 s batches")
+    if REAL.is_dir():
+        batches, events = (_in_a_process(f"real {what}", REAL) for what in ("batches", "events"))
+        what = f"replay of real ticks, {len(FEEDS)} feeds of {REAL_DAY}, 1 s batches"
+        yield Figure(what, batches["rate"], "M rows/s", None, "more", f"event by event {_told(events)}")
 
 
 def _in_a_process(what: str, root: Path) -> dict[str, float]:
@@ -103,11 +108,17 @@ def _in_a_process(what: str, root: Path) -> dict[str, float]:
 
 def one(what: str, root: Path) -> dict[str, float]:
     """The best of three rounds: million rows a second of the processor's time, and of the wall's."""
-    rounds: dict[str, Callable[[Path], int]] = {"decode": _decode, "arrow": _arrow, "event": _events}
-    play = rounds.get(what) or partial(_batches, interval="1s" if what == "long" else what)
+    rounds: dict[str, Callable[[Path], int]] = {
+        "decode": _decode,
+        "arrow": _arrow,
+        "event": lambda root: _events(_tape(root, "1s")),
+        "real batches": lambda root: _drained(_real(root)),
+        "real events": lambda root: _events(_real(root)),
+    }
+    play = rounds.get(what) or (lambda root: _drained(_tape(root, "1s" if what == "long" else what)))
     import openbell.replay.tape  # noqa: F401  # what is imported is not measured
 
-    first = _first(root) if what not in ("decode", "arrow") else 0.0
+    first = _first(root) if what not in ("decode", "arrow") and not what.startswith("real") else 0.0
     rate = wall = 0.0
     for _ in range(1 if what == "long" else _ROUNDS):
         began, used = time.perf_counter(), time.process_time()
@@ -133,15 +144,20 @@ def _first(root: Path) -> float:
     return time.process_time() - used
 
 
-def _batches(root: Path, interval: str) -> int:
-    tape = _tape(root, interval)
+def _real(root: Path) -> Any:
+    from openbell.replay import Tape
+
+    folders = {name: str(root / name) for name in FEEDS}
+    return Tape([f"{name}.Quote" for name in FEEDS], REAL_DAY, "00:00:00", "1s", data=folders)
+
+
+def _drained(tape: Any) -> int:
     for _ in tape:
         pass
     return int(tape.rows)
 
 
-def _events(root: Path) -> int:
-    tape = _tape(root, "1s")
+def _events(tape: Any) -> int:
     tape.run(on_event=lambda _now, _table, _row: None)
     return int(tape.rows)
 

@@ -51,6 +51,14 @@ def test_one_task_with_the_markets_clock(sim: Desk) -> None:
     assert json.loads(sim.run("runs", "ls", "-o", "json").out or "[]") == []
 
 
+def test_the_clock_knows_the_projects_own_markets(sim: Desk) -> None:
+    sim.write("openbell.yaml", "data: {Market: market}\nmarkets: {DESK: {calendar: XNYS, pre_open: 6h}}\n")
+    sim.write("sim.yaml", PIPELINE.replace("market: XNYS", "market: DESK"))
+    done = sim.run("replay", "sim.yaml", "--date", "2024-07-02", "--speed", "max")
+    assert done.code == 0, done.err
+    assert "EDT  PRE_OPEN" in done.err
+
+
 def test_it_is_halted_and_stepped_and_ended(sim: Desk) -> None:
     import subprocess
 

@@ -70,7 +70,7 @@ def replay(pipeline: str, day: str, speed: str | None, wanted: str | None, value
     told = _brief(setting, alone, step, cell)
     shown = ", ".join(f"{name}={value}" for name, value in step.matrix.coordinates(cell).items())
     click.echo(f"{loaded.pipeline.shown}, {shown}; results: {output}", err=True)
-    return _play(setting, told, _Face(step, _market(alone)))
+    return _play(setting, told, _Face(step, _market(setting, alone)))
 
 
 def _chosen(pipeline: Pipeline, wanted: str | None) -> Step:
@@ -111,13 +111,10 @@ def _cell(step: Step, values: tuple[str, ...]) -> int:
         raise UsageError(f"there is no cell {error.args[0]}") from None
 
 
-def _market(pipeline: Pipeline) -> Market | None:
+def _market(setting: Setting, pipeline: Pipeline) -> Market | None:
     from openbell.market import resolve
 
-    try:
-        return resolve(pipeline.market, {}) if pipeline.market else None
-    except MarketError:
-        return None  # one of the project's own: the clock does without
+    return resolve(pipeline.market, setting.project.markets) if pipeline.market else None
 
 
 def _brief(setting: Setting, pipeline: Pipeline, step: Step, cell: int) -> Brief:
