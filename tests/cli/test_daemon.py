@@ -76,7 +76,7 @@ def test_definitions_are_read_anew_when_they_change(led: Desk) -> None:
     led.write("pipelines/b.yaml", PIPELINE.replace("name: a", "name: b"))
     until(lambda: "Reads: b" in log(led))
     led.write("pipelines/a.yaml", PIPELINE + "unknown: 1\n")
-    until(lambda: "a.yaml cannot be used; its last good version stays" in log(led))
+    until(lambda: "a.yaml cannot be used; its last good version, if any, stays" in log(led))
     assert "error[OB101]" in log(led)
     led.write("pipelines/data/1.csv", "x")
     until(lambda: {run["name"] for run in runs(led)} == {"a", "b"})
@@ -84,6 +84,15 @@ def test_definitions_are_read_anew_when_they_change(led: Desk) -> None:
     until(lambda: "In order again: a.yaml" in log(led))
     (led.folder / "pipelines/b.yaml").unlink()
     until(lambda: "Does without: b" in log(led))
+
+
+def test_start_tells_at_once_what_cannot_be_used(led: Desk) -> None:
+    led.write("pipelines/a.yaml", PIPELINE)
+    led.write("pipelines/b.yaml", "name: b\nsteps: {s: {rum: 'true'}}\n")
+    done = led.run("start")
+    assert done.code == 0
+    assert "b.yaml cannot be used" in done.err
+    assert "a.yaml" not in done.err
 
 
 def test_overlays_are_read_anew_when_they_change(led: Desk) -> None:

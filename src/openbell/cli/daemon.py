@@ -23,6 +23,7 @@ from openbell.errors import ExitCode, OpenbellError
 _PATIENCE = 20.0  # seconds for a daemon to take the lead
 _UNREACHABLE = 69
 _TAIL = 12  # lines of the log that an unsuccessful start shows
+_LEADS, _ERROR = "INFO: Leads,", "ERROR: "  # in the log: all files have been read; one of them is broken
 
 
 @click.command()
@@ -78,12 +79,15 @@ def _behind(setting: Setting, output: str) -> int:
     until = time.monotonic() + _PATIENCE
     while time.monotonic() < until:
         leader = holder(setting.workspace.lock)
-        if leader is not None and leader.pid == child.pid:
+        if leader is not None and leader.pid == child.pid and _LEADS in (said := _since(log, begin)):
+            click.echo(
+                "".join(line for line in said.splitlines(keepends=True) if _ERROR in line), err=True, nl=False
+            )
             text = f"started: process {child.pid} leads {setting.project.folder}\n  what it does: {log}"
             _say(output, text, pid=child.pid, leads=True, log=str(log))
             return ExitCode.OK
         if (code := child.poll()) is not None:
-            click.echo(_tail(log, begin), err=True, nl=False)
+            click.echo("".join(_since(log, begin).splitlines(keepends=True)[-_TAIL:]), err=True, nl=False)
             raise OpenbellError(f"the daemon ended at once, with {code}", hint=f"its log is {log}")
         if leader is not None and leader.pid and leader.role is Role.RUN:
             text = f"started: process {child.pid} waits for {leader}"
@@ -112,11 +116,10 @@ def _refuse(leader: Holder | None) -> None:
         raise AlreadyRunning(f"a daemon leads already: {leader}", hint="`openbell stop` ends it")
 
 
-def _tail(log: Path, begin: int) -> str:
+def _since(log: Path, begin: int) -> str:
     with log.open("rb") as file:
         file.seek(begin)
-        lines = file.read().decode(errors="replace").splitlines(keepends=True)
-    return "".join(lines[-_TAIL:])
+        return file.read().decode(errors="replace")
 
 
 @click.command()

@@ -60,7 +60,9 @@ class Log:
             if names:
                 self._say(f"{what}: {', '.join(names)}")
         for error in found.broken:
-            self._say(f"{error.path or 'the project'} cannot be used; its last good version stays", "ERROR")
+            self._say(
+                f"{error.path or 'the project'} cannot be used; its last good version, if any, stays", "ERROR"
+            )
             self._findings(error)
 
     def leaves(self, how: Leave, state: State) -> None:
