@@ -13,7 +13,7 @@ import click
 from openbell.cli.entry import sheltered
 from openbell.cli.words import plural, seconds
 from openbell.core.failures import failure_groups
-from openbell.core.render import command, task_label, task_path
+from openbell.core.render import again, task_label, task_path
 from openbell.core.state import RunRecord
 from openbell.core.states import TaskState
 from openbell.core.summary import concessions, exit_code, summarize
@@ -105,7 +105,7 @@ def _show_results(record: RunRecord, attempts: Attempts) -> None:
 
 def _show_next(record: RunRecord, resumes: bool) -> None:
     pipeline = record.run.pipeline
-    same = command(pipeline) if pipeline.sessions else "the same command"  # tomorrow it is another session
+    same = again(pipeline)
     how = f"{same}, or: openbell retry {record.id}" if resumes else f"openbell retry {record.id}"
     click.echo()
     if record.outcome is None:

@@ -35,7 +35,10 @@ VERBS: dict[str, tuple[str, str]] = {
     ),
     "schedule": ("openbell.cli.rehearse:schedule", "Which runs will open in the next days."),
     "rehearse": ("openbell.cli.rehearse:rehearse", "Play a year of the project in seconds."),
-    "status": ("openbell.cli.status:status", "What is under way."),
+    "status": (
+        "openbell.cli.status:status",
+        "How the pipelines are doing, what comes next, what is under way.",
+    ),
     "watch": ("openbell.cli.watch:watch", "Watch a run that somebody else leads."),
     "events": ("openbell.cli.events:events", "What has happened, and what happens."),
     "runs": ("openbell.cli.runs:runs", "The runs of the project."),

@@ -39,7 +39,7 @@ from openbell.core.explain import bottlenecks
 from openbell.core.inputs import Bind, Cleared, Fail
 from openbell.core.intake import inputs
 from openbell.core.model import AttemptKey, TaskKey
-from openbell.core.render import task_label
+from openbell.core.render import again, task_label
 from openbell.core.state import RunRecord, State
 from openbell.core.states import TaskState
 from openbell.engine.leader import Holder
@@ -57,7 +57,7 @@ class Wording:
     again: str = "Trying again (attempt {attempt}): {task}"
     succeeded: str = "Succeeded {n}/{total}: {task} ({took})"
     failed: str = "Failed: {task}: {error}"
-    draining: str = "Draining: {live} running. Again to end them. Resume: the same command"
+    draining: str = "Draining: {live} running. Again to end them. Resume: {again}"
 
 
 class Lines:
@@ -91,7 +91,7 @@ class Lines:
     def signalled(self, record: RunRecord, count: int) -> None:
         live = record.live
         texts = {
-            1: self._wording.draining.format(live=live),
+            1: self._wording.draining.format(live=live, again=again(record.run.pipeline)),
             2: f"Ending {plural(live, 'task')}. Again to kill",
             3: f"Killing {plural(live, 'task')}",
         }

@@ -19,6 +19,7 @@ from openbell.core.events import Answer, Event, Exited, Lost, Refused, Reported,
 from openbell.core.failure import fingerprint
 from openbell.core.failures import failure_groups
 from openbell.core.model import AttemptKey
+from openbell.core.render import again
 from openbell.core.state import RunRecord, State
 from openbell.core.states import TaskState
 from openbell.core.summary import summarize
@@ -65,7 +66,7 @@ class LiveView:
         self._note(
             {
                 1: f"Draining: {record.live} running{since}. Ctrl-C again ends them. "
-                "Resume: the same command",
+                f"Resume: {again(record.run.pipeline)}",
                 2: f"Ending {plural(record.live, 'task')}. Ctrl-C again kills",
                 3: "Killing",
             }[min(count, 3)]

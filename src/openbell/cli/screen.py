@@ -20,7 +20,7 @@ from openbell.core.model import AttemptKey, TaskKey
 from openbell.core.render import task_label
 from openbell.core.state import RunRecord, State
 from openbell.core.states import RunState, TaskState
-from openbell.core.summary import summarize
+from openbell.core.summary import not_before, summarize
 
 _MOST_LIVE = 6
 _MOST_FAILURES = 4
@@ -67,7 +67,7 @@ class Scene:
 def draw(scene: Scene, now: datetime, width: int, height: int) -> RenderableType:
     """The scene on a terminal of this size."""
     record = scene.record
-    parts: list[RenderableType] = [_head(scene, now), _bar(scene, width), _counts(record)]
+    parts: list[RenderableType] = [_head(scene, now), _bar(scene, now, width), _counts(record)]
     parts += _maps(record, width - 4, height)
     parts += [_single(record), _running(scene, now), _failed(scene, width), _foot(scene, now)]
     return Padding(Group(*parts), (1, 2))
@@ -84,10 +84,10 @@ def _head(scene: Scene, now: datetime) -> Text:
     return text
 
 
-def _bar(scene: Scene, width: int) -> RenderableType:
+def _bar(scene: Scene, now: datetime, width: int) -> RenderableType:
     summary = summarize(scene.record)
     pace = [f"{scene.rate:.1f} tasks/s"] if scene.rate >= 0.1 else []
-    if summary.remaining:
+    if summary.remaining and not_before(scene.record, now) is None:
         pace.append(f"about {seconds(summary.remaining)} left")
     bar = ProgressBar(
         total=max(1, summary.total),

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from math import frexp, ldexp
 
 _STEPS = 4  # buckets per doubling: a quantile is right within 19 %
 _LOWEST = -10  # 2**-10 s, about a millisecond
 _BUCKETS = 32 * _STEPS
+_PATIENCE = timedelta(minutes=1)
+_FIRST_PATIENCE = timedelta(minutes=5)  # before the first task has ended there is nothing to compare with
 
 
 @dataclass(slots=True)
@@ -39,3 +42,10 @@ class Durations:
                 octave, step = divmod(position, _STEPS)
                 return ldexp(1 + (step + 1) / _STEPS, octave + _LOWEST)
         return 0.0
+
+    @property
+    def patience(self) -> timedelta:
+        """How long a task may take before that is worth a warning: three times what is long among these."""
+        if not self.count:
+            return _FIRST_PATIENCE
+        return max(_PATIENCE, timedelta(seconds=3 * self.quantile(0.95)))

@@ -128,6 +128,11 @@ def command(pipeline: Pipeline) -> str:
     return " ".join(words)
 
 
+def again(pipeline: Pipeline) -> str:
+    """The same, for who has just typed it. A session has to be named: tomorrow it is another one."""
+    return command(pipeline) if pipeline.sessions else "the same command"
+
+
 def query_name(run: Run, step: Step, key: AttemptKey) -> str:
     """The name of the task's remote query; later attempts add `_try{n}`."""
     if not step.query_name:

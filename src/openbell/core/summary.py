@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from openbell.core.model import AttemptKey, Need
+from openbell.core.model import AttemptKey, Need, Step
 from openbell.core.needs import source
 from openbell.core.state import Group, RunRecord
 from openbell.core.states import FailureKind, RunState, TaskState
+from openbell.core.windows import is_open
 from openbell.errors import ExitCode
 
-_FIRST_PATIENCE = timedelta(minutes=5)  # before the first task has ended there is nothing to compare with
-_PATIENCE = timedelta(minutes=1)
 _NEVER_RAN = {FailureKind.START, FailureKind.LATE}
 
 
@@ -62,6 +61,26 @@ def summarize(record: RunRecord) -> Summary:
         remaining=remaining,
         oldest=(oldest[1], oldest[0]) if oldest else None,
     )
+
+
+def not_before(record: RunRecord, now: datetime) -> datetime | None:
+    """When the first step may begin whose time has not come; None when no step waits for its time.
+
+    Until then nobody knows how long the run will take: an estimate is of work, not of waiting.
+    """
+    waiting = (group.step for group in record.groups.values() if group.waiting and not group.step.hold)
+    found = [at for step in waiting if (at := _opens(step, now)) is not None]
+    return min(found, default=None)
+
+
+def _opens(step: Step, now: datetime) -> datetime | None:
+    """When a step may begin, if that lies ahead."""
+    if step.openings and not any(one.start <= now for one in step.openings):
+        return step.openings[0].start
+    if step.window is not None:
+        opened, until = is_open(step.window, now)
+        return None if opened else until
+    return None
 
 
 def failures(record: RunRecord) -> dict[FailureKind, int]:
@@ -118,7 +137,4 @@ def stall_at(record: RunRecord) -> datetime | None:
     starts = [live.since for group in passing for live in group.live.values()]
     if not starts:
         return None
-    patience = _FIRST_PATIENCE
-    if record.durations.count:
-        patience = max(_PATIENCE, timedelta(seconds=3 * record.durations.quantile(0.95)))
-    return max(record.last_end, min(starts)) + patience
+    return max(record.last_end, min(starts)) + record.durations.patience

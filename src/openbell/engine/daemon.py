@@ -22,6 +22,7 @@ from openbell.core.requests import CancelTasks, PauseRun, Request, ResumeRun
 from openbell.core.state import State
 from openbell.doorbell import Doorbell
 from openbell.engine.arrivals import Arrivals
+from openbell.engine.billposter import Billposter
 from openbell.engine.channelling import channels
 from openbell.engine.engine import Engine
 from openbell.engine.leader import Holder, Lead, Role, asker_lives, holder
@@ -75,6 +76,7 @@ class Daemon:
     _how: Leave | None = None
     _engine: Engine | None = None
     _arrivals: Arrivals | None = None
+    _poster: Billposter | None = None
 
     async def run(self) -> None:
         """Lead until somebody says to leave. Raises `AlreadyRunning` when another daemon leads."""
@@ -108,6 +110,7 @@ class Daemon:
         sensor = self.sensor()
         self.planning.executors = list(executors)
         self.witness.reloaded(self.planning.reload())
+        self._poster = Billposter(self.workspace.board, self.clock)
         engine = self._engine = Engine(
             self.store,
             executors,
@@ -115,7 +118,7 @@ class Daemon:
             pools=self.pools,
             space=SpaceWatch(self.workspace.folder, FLOOR),
             sensor=sensor,
-            observers=[recorders, self.witness],
+            observers=[recorders, self.witness, self._poster],
             upstream=recorders.upstream,
             wanted=asker_lives,
             planner=self.planning,
@@ -131,6 +134,7 @@ class Daemon:
         try:
             engine.lead(f"daemon {os.getpid()}", adopt=True)
             self._resume()
+            self._post()
             self.witness.leads(engine.state)
             await engine.run(lambda state: self._over(lead, state) and not recorders.busy)
         finally:
@@ -140,6 +144,7 @@ class Daemon:
                 executor.close()
             doorbell.close()
             recorders.close()
+            self._poster.close()
             self._engine = None
 
     def _channels(self) -> Mapping[str, Channel]:
@@ -152,8 +157,14 @@ class Daemon:
         if self._engine is not None and self._how is None:
             self._engine.heed()
             self._attend()
+            self._post()
             self._engine.inbox.ring()
         self.witness.reloaded(found)
+
+    def _post(self) -> None:
+        """Post what is heeded from now on, and which files cannot be used."""
+        if self._engine is not None and self._poster is not None:
+            self._poster.post(self._engine.state, self.planning.broken)
 
     def _attend(self) -> None:
         """Look for what the definitions as they are now wait for, and for changes of their files."""

@@ -75,6 +75,12 @@ class Planning:
         return self._readable and not self._catalog.broken
 
     @property
+    def broken(self) -> tuple[str, ...]:
+        """The files that cannot be used now, by name."""
+        project = () if self._readable else (FILE,)
+        return (*project, *(path.name for path in self._catalog.broken))
+
+    @property
     def sources(self) -> tuple[str, ...]:
         """Patterns of all files that say what is to run, and when: one that changes is read anew."""
         folder = self.project.folder

@@ -7,9 +7,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from openbell.core.events import SpaceChanged
-
-FLOOR = 64 << 20
-"""Free bytes below which nothing starts."""
+from openbell.engine.workspace import FLOOR as FLOOR
 
 _EVERY = timedelta(seconds=1)
 _WHILE_LOW = 5.0  # seconds between looks while nothing may start

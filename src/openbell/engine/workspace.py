@@ -8,6 +8,9 @@ from pathlib import Path
 from openbell.errors import ProjectError
 from openbell.mounts import REMOTE, filesystem
 
+FLOOR = 64 << 20
+"""Free bytes of its disk below which nothing starts."""
+
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
@@ -39,6 +42,11 @@ class Workspace:
     def log(self) -> Path:
         """What the daemon says."""
         return self.folder / "engine.log"
+
+    @property
+    def board(self) -> Path:
+        """What the daemon heeds, for readers in a hurry."""
+        return self.folder / "board.json"
 
     @property
     def exists(self) -> bool:
