@@ -16,6 +16,7 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from openbell.worker.call import call, guarded, search_here
@@ -24,15 +25,25 @@ from openbell.worker.context import context
 _FAR = 500  # descriptors from here on: out of the way of what calls open
 
 
-def main(descriptor: int) -> None:
-    """Serve the line until it is closed."""
-    _Worker(fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _FAR)).serve()
+Carry = Callable[[str, dict[str, str]], tuple[int, dict[str, Any] | None]]
+"""Carries out what is asked for, in this environment: its exit status and its result."""
+
+
+def main(descriptor: int, carry: Carry | None = None) -> None:
+    """Serve the line until it is closed. `carry`: what a request asks for; without it, a call."""
+    line = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, _FAR)
+    _Worker(line, carry or _called).serve()
+
+
+def _called(target: str, environ: dict[str, str]) -> tuple[int, dict[str, Any] | None]:
+    return guarded(lambda: call(target, context(environ)))
 
 
 class _Worker:
     """This process, and what it was like before its first call."""
 
-    def __init__(self, line: int) -> None:
+    def __init__(self, line: int, carry: Carry) -> None:
+        self.carry = carry
         self.line = socket.socket(fileno=line)
         self.pid = os.getpid()
         search_here()
@@ -41,7 +52,7 @@ class _Worker:
         self.environ = dict(os.environ)
         self.output = fcntl.fcntl(1, fcntl.F_DUPFD_CLOEXEC, _FAR)
         self.streams = (sys.stdin, sys.stdout, sys.stderr)
-        self.threads = threading.active_count()
+        self.threads = _threads()
         self.modules: dict[str, tuple[int, ...]] = {}
         """Files of imported modules in the folder of the pipeline, as they were."""
         self.known = 0
@@ -65,7 +76,7 @@ class _Worker:
         """One call: how it came out, and what it took."""
         _begin_peak()
         before = _seconds()
-        code, found = guarded(lambda: call(target, context(environ)))
+        code, found = self.carry(target, environ)
         code = _flushed() or code
         self._note_modules()
         said = {"code": code, "result": found or {}, "leave": self._goes_on(), "cpu": _seconds() - before}
@@ -119,10 +130,15 @@ class _Worker:
 
     def _goes_on(self) -> bool:
         """Whether something of the call goes on that has to be waited for as Python does at its end."""
-        if threading.active_count() > self.threads:
+        if _threads() > self.threads:
             return True
         processes = sys.modules.get("multiprocessing.process")
         return bool(processes is not None and processes.active_children())
+
+
+def _threads() -> int:
+    """How many threads Python has begun: those of a virtual machine in this process are its own affair."""
+    return sum(not isinstance(thread, threading._DummyThread) for thread in threading.enumerate())
 
 
 def _flushed() -> int:
