@@ -1,12 +1,14 @@
 # make demo   a real sweep on this machine, from nothing, ending with its report
 # make test   every test that can pass here
+# make deephaven  the embedded engine, in an environment of its own: its tests run where it is there
 # make check  lint, format, types, import floors
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+ENGINE := .venv-deephaven-core
 
-.PHONY: demo test fast check format bench docs clean
+.PHONY: demo test fast check format bench docs deephaven clean
 
 demo: $(VENV)/.installed
 	@test -e demo/momentum.yaml || $(BIN)/openbell init demo --template sweep-demo
@@ -36,6 +38,13 @@ bench: $(VENV)/.developing
 docs: $(VENV)/.developing
 	$(BIN)/python docs/generate.py
 
+deephaven: $(ENGINE)/.installed
+
+$(ENGINE)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(ENGINE)
+	$(ENGINE)/bin/python -m pip install --quiet --disable-pip-version-check 'deephaven-server~=42.7'
+	@touch $@
+
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "openbell needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V). Name another: make PYTHON=python3.12"; exit 1; }
@@ -50,4 +59,4 @@ $(VENV)/.developing: $(VENV)/bin/python pyproject.toml
 	@touch $@ $(VENV)/.installed
 
 clean:
-	rm -rf $(VENV) demo build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(ENGINE) demo build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -16,6 +16,9 @@ import openbell
 SOURCE = Path(openbell.__file__).parent
 DATA = ("api", "market", "replay", "worker")
 """Rooms that may use the extra `data`."""
+COMING_ALONG = {"deephaven", "jpy", "pydantic_core"}
+"""Modules of packages that a declared one brings along."""
+_PLAIN = str.maketrans(".-", "__")
 FILES = sorted(path for path in SOURCE.rglob("*.py") if "templates" not in path.parts)
 
 
@@ -99,12 +102,14 @@ def test_what_is_imported_is_installed_with_it() -> None:
     extras = project["optional-dependencies"]
     for path in FILES:
         room = path.relative_to(SOURCE).parts[0]
-        extra = {"refresh": "calendars"}.get(room, "data" if room in DATA else None)
+        extra = {"refresh": "calendars", "runtimes": "deephaven-core"}.get(
+            room, "data" if room in DATA else None
+        )
         declared = project["dependencies"] + (extras[extra] if extra else [])
-        known = {re.split(r"[ <>=]", one)[0].lower().replace(".", "_") for one in declared}
+        known = {re.split(r"[ <>=~]", one)[0].lower().translate(_PLAIN) for one in declared}
         for name in _imported(path):
             parts = name.lower().split(".")
-            assert {parts[0], "_".join(parts[:2])} & (known | {"pydantic_core"}), f"{path}: {name}"
+            assert {parts[0], "_".join(parts[:2])} & (known | COMING_ALONG), f"{path}: {name}"
 
 
 def _imported(path: Path) -> set[str]:

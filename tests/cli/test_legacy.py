@@ -190,7 +190,8 @@ def test_a_worker_for_deephaven_is_refused_here_before_anything_starts(old: Desk
     old.write("worker.py", "from deephaven.time import dh_today\n")
     outcome = old.run("--config", "pq.yaml", "--on", "process", program="pq-orchestrator")
     assert outcome.code == 4
-    assert "imports deephaven" in outcome.err
+    assert "the runtime `deephaven-core` is not there" in outcome.err
+    assert ".venv-deephaven-core/bin/pip install 'deephaven-server~=42.7'" in outcome.err
 
 
 def test_help(old: Desk) -> None:

@@ -128,10 +128,12 @@ def test_a_worker_that_is_not_there_or_no_python(
     assert finding.help.startswith(help_)
 
 
-def test_a_worker_of_deephaven_does_not_run_here(folder: Folder) -> None:
+def test_a_worker_of_deephaven_runs_on_the_embedded_engine(folder: Folder) -> None:
+    (folder.path / "worker.py").write_text("print(1)\n")
+    assert folder.load(PQ).pipeline.steps[0].runtime == "python"
     (folder.path / "worker.py").write_text("from deephaven.time import dh_today\n")
-    [finding] = folder.expect(edited(PQ, ('"worker.py"', '▸"worker.py"')), "OB124")
-    assert "imports deephaven" in finding.message
+    [step] = folder.load(PQ).pipeline.steps
+    assert (step.runtime, step.heap_gb, step.hosted) == ("deephaven-core", 4.0, True)
     assert folder.load(PQ, LOGIN, on=None).pipeline.size == 2620
 
 

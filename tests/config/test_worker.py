@@ -52,6 +52,35 @@ def test_a_script_that_does_not(folder: Folder, source: bytes, message: str) -> 
     assert finding.message.startswith(message)
 
 
+def test_a_script_of_deephaven_with_its_runtime(folder: Folder) -> None:
+    (folder.path / "w.py").write_text("import deephaven\n")
+    text = TEXT + "    runtime: deephaven-core\n"
+    [step] = folder.load(text).pipeline.steps
+    assert (step.runtime, step.hosted) == ("deephaven-core", True)
+    shared = "name: n\ndefaults: {runtime: deephaven-core}\nsteps:\n  a:\n    script: w.py\n  b: {run: ls}\n"
+    assert [step.runtime for step in folder.load(shared).pipeline] == ["deephaven-core", "python"]
+
+
+@pytest.mark.parametrize(
+    ("step", "code", "said"),
+    [
+        ("run: ls\n    ▸runtime: deephaven-core", "OB111", "works with `script`, not with `run`"),
+        ("script: w.py\n    ▸preload: [json]\n    runtime: deephaven-core", "OB111", "hosts are warm anyway"),
+        (
+            "script: ▸w.groovy\n    runtime: deephaven-core",
+            "OB124",
+            "Groovy workers run on Deephaven Enterprise",
+        ),
+        ("script: w.py\n    runtime: ▸deephaven", "OB105", 'must be "python" or "deephaven-core"'),
+    ],
+)
+def test_what_the_embedded_engine_does_not_run(folder: Folder, step: str, code: str, said: str) -> None:
+    (folder.path / "w.py").write_text("")
+    (folder.path / "w.groovy").write_text("println(1)")
+    [finding] = folder.expect(f"name: n\nsteps:\n  a:\n    {step}\n", code)
+    assert said in finding.message
+
+
 def test_another_interpreter_may_know_more_syntax(folder: Folder) -> None:
     (folder.path / "w.py").write_text("def f(:\n")
     loaded = folder.load(f"name: n\npython: {sys.executable}\nsteps:\n  a:\n    script: w.py\n")

@@ -123,7 +123,7 @@ def run(
         pipeline = _as_it_is(what, said)
     else:
         pipeline = _loaded(setting, what, said, starting=True).pipeline
-    check_executors(pipeline)
+    check_executors(setting, pipeline)
     request = Submit(
         pipeline=pipeline,
         digest=digest(pipeline),

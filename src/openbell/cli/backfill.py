@@ -155,7 +155,7 @@ class _Backfill:
         store = self.setting.store()
         for session in sessions:
             loaded = self.load(session, starting=True)
-            check_executors(loaded.pipeline)
+            check_executors(self.setting, loaded.pipeline)
             coming = [opening.start for step in loaded.pipeline for opening in step.openings]
             if (first := max(coming, default=None)) and first > self.setting.clock.now():
                 click.echo(f"{session} is left for later: its time comes at {moment(first)}", err=True)

@@ -109,11 +109,18 @@ def load_for(
     return loaded
 
 
-def check_executors(pipeline: Pipeline, *, starting: bool = True) -> None:
+def check_executors(setting: Setting, pipeline: Pipeline, *, starting: bool = True) -> None:
     """Whether every step can run where it wants to.
 
     Raises `ExecutorUnavailable` when it cannot; while nothing is `starting`, that is a warning.
     """
+    if any(step.executor == "process" and step.runtime != "python" for step in pipeline):
+        try:
+            setting.embedded.interpreter(pipeline.python)
+        except ExecutorUnavailable as error:
+            if starting:
+                raise
+            click.echo(f"warning[OB120]: {error.message}\n  = help: {error.hint}", err=True)
     for name in dict.fromkeys(step.executor for step in pipeline if step.executor != "process"):
         told = f"the executor `{name}` is not available"
         if name == "deephaven":

@@ -91,7 +91,7 @@ def _validate(file: str, on: str | None) -> dict[str, Any]:
         loaded = load(path, setting.project, os.environ, said)
         for mode in loaded.modes:  # each may have parameters and times of its own
             load(path, setting.project, os.environ, replace(said, mode=mode))
-        check_executors(loaded.pipeline, starting=False)
+        check_executors(setting, loaded.pipeline, starting=False)
     except NotFound as error:
         click.echo(f"error: {error.message}\n  help: {error.hint}", err=True)
         return {"file": file, "valid": False, "error": error.message, "findings": []}

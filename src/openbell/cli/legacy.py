@@ -53,11 +53,11 @@ def _orchestrate(path: Path, dialect: Dialect, *, dry_run: bool, verbose: bool, 
         raise UsageError(f"{path} is a {loaded.dialect.value} file", hint="`openbell run` takes every kind")
     show(loaded.warnings, path, loaded.document.lines)
     if dry_run:
-        check_executors(loaded.pipeline, starting=False)
+        check_executors(setting, loaded.pipeline, starting=False)
         show_plan(setting, loaded, "text")
         click.echo("\nDry run: the configuration is valid, no session was created")
         return ExitCode.OK
-    check_executors(loaded.pipeline)
+    check_executors(setting, loaded.pipeline)
     known = provenance(loaded.pipeline, Inquiry(setting.project.folder), overrides.told())
     request = Submit(
         pipeline=loaded.pipeline,

@@ -70,7 +70,7 @@ def plan(
 def plan_for(setting: Setting, wanted: str, overrides: Overrides, output: str) -> int:
     """Load a pipeline and print its plan."""
     loaded = load_for(setting, wanted, overrides, starting=False)
-    check_executors(loaded.pipeline, starting=False)
+    check_executors(setting, loaded.pipeline, starting=False)
     show_plan(setting, loaded, output)
     return ExitCode.OK
 

@@ -104,7 +104,7 @@ def _run(
     """Load the pipeline, ask for it, follow it, and tell its end."""
     inquiry = Inquiry(setting.project.folder)
     loaded = load_for(setting, wanted, overrides, starting=True)
-    check_executors(loaded.pipeline)
+    check_executors(setting, loaded.pipeline)
     exclusive = loaded.dialect is not Dialect.NATIVE
     known = provenance(loaded.pipeline, inquiry, overrides.told())
     request = ask(pipeline=loaded.pipeline, digest=loaded.digest, exclusive=exclusive, provenance=known)

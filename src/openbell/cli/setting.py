@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from openbell.channels.protocol import Channel
     from openbell.core.model import AttemptKey
     from openbell.doorbell import Doorbell
+    from openbell.executors.embedded import Embedded
     from openbell.executors.process.vitals import Vitals
     from openbell.executors.protocol import Executor
     from openbell.sensors.protocol import Sensor
@@ -75,9 +76,17 @@ class Setting:
             slots=self.slots,
             log_cap=self.project.log_cap,
             recycle=self.project.recycle,
+            embedded=self.embedded,
             power=self.project.durability == "power",
         )
         return {"process": process}
+
+    @property
+    def embedded(self) -> Embedded:
+        """Where the embedded engine of Deephaven is."""
+        from openbell.executors.embedded import Embedded
+
+        return Embedded(self.project.folder, self.project.engine, self.project.engine_recycle)
 
     def sensor(self) -> Sensor:
         """What watches files on this machine."""

@@ -106,6 +106,8 @@ def _step(
     place: Place = ("steps", name)
     layers: list[SharedShape] = [shape, *defaults]
     executor = executor or _first(layers, "executor") or "process"
+    here, ours = executor == "process", pipeline.python is None
+    runtime = _runtime(draft, shape, layers, place)
     priority = Priority[(_first(layers, "priority") or "standard").upper()]
     env: dict[str, str] = {}
     for source in (*(layer.env for layer in reversed(defaults)), pipeline.env, shape.env):
@@ -113,7 +115,7 @@ def _step(
     draft.environment(shape.env or {}, (*place, "env"))
     step = Step(
         name=name,
-        work=work(draft, shape, place, here=executor == "process", ours=pipeline.python is None, env=env),
+        work=work(draft, shape, place, here=here, ours=ours, env=env, runtime=runtime),
         needs=(*(Need(step, mode) for step, mode in shape.needs.items()), *made_of(shape)),
         matrix=compile_matrix(draft, shape, pipeline.market, place),
         files=compile_files(draft, shape, place),
@@ -131,12 +133,13 @@ def _step(
         alerts=compile_alerts(draft, shape.on_failure, shape.on_success, priority, place),
         demand=_demand(_first(layers, "resources") or {}),
         executor=executor,
+        runtime=runtime,
         env=env,
         mode=_mode(draft, shape, place, _zone(draft, pipeline, shape)),
         preload=tuple(_first(layers, "preload") or ()) if shape.script else (),
         late=Late(shape.late or "run"),
         hold=shape.hold,
-        **proof(draft, shape, place, sure=executor == "process" and pipeline.python is None),
+        **proof(draft, shape, place, sure=here and ours),
     )
     _heed(draft, step, shape, place)
     return step
@@ -150,6 +153,24 @@ def _heed(draft: Draft, step: Step, shape: StepShape, place: Place) -> None:
     if shape.preload and (shape.run or shape.call):
         other = "run" if shape.run else "call"
         told = f"`preload` works with `script`, not with `{other}`"
+        draft.fault("OB111", told, (*place, "preload"), key=True)
+
+
+def _runtime(draft: Draft, shape: StepShape, layers: list[SharedShape], place: Place) -> str:
+    """What a worker script finds around it; nothing else has a choice."""
+    if shape.runtime not in (None, "python"):
+        _check_runtime(draft, shape, place)
+    return _first(layers, "runtime") or "python" if shape.script else "python"
+
+
+def _check_runtime(draft: Draft, shape: StepShape, place: Place) -> None:
+    """The embedded engine runs worker scripts, each of them in a warm host."""
+    if not shape.script and (shape.run or shape.call):
+        other = "run" if shape.run else "call"
+        told = f"`runtime: {shape.runtime}` works with `script`, not with `{other}`"
+        draft.fault("OB111", told, (*place, "runtime"), key=True)
+    elif shape.preload:
+        told = f"`preload` does not work with `runtime: {shape.runtime}`, whose hosts are warm anyway"
         draft.fault("OB111", told, (*place, "preload"), key=True)
 
 
@@ -229,6 +250,7 @@ def _mode(draft: Draft, shape: StepShape, place: Place, zone: str) -> Replay | B
         start=found.start,
         interval=found.interval,
         sorted=found.sorted,
+        sleep_factor=found.sleep_factor,
         strict=found.strict,
         buffer_rows=found.buffer_rows,
         timestamp_columns=_by_table(draft, found.timestamp_columns, (*at, "timestamp_columns")),

@@ -24,6 +24,7 @@ FOLDER = "pipelines"
 OUTPUT = "output"
 _LOG_CAP = 16_000_000  # bytes
 _RECYCLE = 1000  # calls of one warm worker
+_ENGINE_RECYCLE = 100  # scripts of one embedded engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,9 @@ class Project:
     slots: int | None = None
     log_cap: int = _LOG_CAP
     recycle: int = _RECYCLE
+    engine: str | None = None
+    """The Python that has the embedded engine, where one is named."""
+    engine_recycle: int = _ENGINE_RECYCLE
     pools: Mapping[str, float] = field(default_factory=dict)
     defaults: SharedShape | None = None
     markets: Mapping[str, Market] = field(default_factory=dict)
@@ -165,6 +169,11 @@ def _document(folder: Path) -> Document | None:
     return document
 
 
+def _program(folder: Path, text: str | None) -> str | None:
+    """A program by path, or by name on the PATH."""
+    return str(beside(folder, text)) if text and "/" in text else text
+
+
 def _project(draft: Draft, folder: Path, shape: ProjectShape) -> Project:
     from openbell.config.markets import build_markets
 
@@ -188,6 +197,8 @@ def _project(draft: Draft, folder: Path, shape: ProjectShape) -> Project:
         slots=process.slots,
         log_cap=process.log_cap or _LOG_CAP,
         recycle=process.recycle or _RECYCLE,
+        engine=_program(folder, shape.deephaven_core.python),
+        engine_recycle=shape.deephaven_core.recycle_after or _ENGINE_RECYCLE,
         pools=shape.resources,
         defaults=shape.defaults,
         markets=markets,

@@ -99,6 +99,19 @@ class ProcessShape(Shape):
     )
 
 
+class EmbeddedShape(Shape):
+    """The embedded engine of Deephaven."""
+
+    python: Text | None = Field(
+        None,
+        description="The Python that has deephaven-server. Default: OPENBELL_DEEPHAVEN_PYTHON, openbell's "
+        "own, or that in `.venv-deephaven-core`.",
+    )
+    recycle_after: Annotated[int, whole(1, 1_000_000)] | None = Field(
+        None, description="Scripts after which a warm host is replaced; 1: each has its own. Default 100."
+    )
+
+
 class ExecutorsShape(Shape):
     """The executors of a project."""
 
@@ -118,6 +131,9 @@ class ProjectShape(Shape):
         None, description="Folder of the tables that workers write. Default: `output` beside this file."
     )
     executors: ExecutorsShape = Field(ExecutorsShape.model_construct(), description="Their sizes.")
+    deephaven_core: EmbeddedShape = Field(
+        EmbeddedShape.model_construct(), description="The runtime `deephaven-core`."
+    )
     markets: dict[Text, MarketShape] = Field(
         default_factory=dict, description="Markets with windows or overlays of their own, by name."
     )

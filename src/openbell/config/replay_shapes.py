@@ -15,6 +15,7 @@ from openbell.config.kinds import (
     PositiveDuration,
     Shape,
     Text,
+    number,
     shown,
     whole,
     wrong,
@@ -61,4 +62,8 @@ class ReplayShape(Shape):
         default_factory=dict,
         description="`namespace.table: 1m` where rows are known only so long after their timestamps: "
         "bars that bear the time of their start.",
+    )
+    sleep_factor: Annotated[float, number(above=0)] = Field(
+        100.0,
+        description="On `deephaven-core` at `max`: simulated seconds in a second of `time.sleep`.",
     )

@@ -42,7 +42,7 @@ from openbell.config.mode_shapes import Mode
 from openbell.config.replay_shapes import ReplayShape
 from openbell.config.trigger_shapes import OVERLAPS, STATES, CatchUp, TriggerShape
 from openbell.config.work_shapes import WorkShape
-from openbell.core.model import EXECUTORS, NeedMode
+from openbell.core.model import EXECUTORS, RUNTIMES, NeedMode
 from openbell.core.states import TRIED, FailureKind
 
 
@@ -231,6 +231,11 @@ class SharedShape(Shape):
     )
     executor: Annotated[str, choice(*EXECUTORS)] | None = Field(
         None, description="Where attempts run. Default process."
+    )
+    runtime: Annotated[str, choice(*RUNTIMES)] | None = Field(
+        None,
+        description="What a script finds around it: `python` (default), or `deephaven-core`, the embedded "
+        "engine of Deephaven with `db`.",
     )
     preload: list[Text] | None = Field(
         None, description="Modules that a warm supervisor imports once for all tasks of the step."

@@ -18,7 +18,14 @@ _FORMS = ("run", "script", "call")
 
 
 def work(
-    draft: Draft, shape: StepShape, place: Place, *, here: bool, ours: bool, env: Mapping[str, str]
+    draft: Draft,
+    shape: StepShape,
+    place: Place,
+    *,
+    here: bool,
+    ours: bool,
+    env: Mapping[str, str],
+    runtime: str,
 ) -> Work:
     """The work. `here`: it runs on this machine; `ours`: by this Python; `env`: with these variables."""
     given = [form for form in _FORMS if getattr(shape, form) is not None]
@@ -30,8 +37,12 @@ def work(
     if shape.script is not None:
         at = (*place, "script")
         script = draft.file(shape.script, at, "the worker script")
-        if script is not None:
-            check_python(draft, script, at, here=here, ours=ours)
+        if runtime == "deephaven-core" and shape.script.endswith(".groovy"):
+            told = "Groovy workers run on Deephaven Enterprise only"
+            draft.fault("OB124", told, at, "the embedded engine runs Python workers")
+        elif script is not None:
+            plain = here and runtime == "python"
+            check_python(draft, script, at, plain=plain, ours=ours and runtime == "python")
         return Script(str(script or shape.script))
     if shape.call is not None:
         call = Call(shape.call)

@@ -14,8 +14,8 @@ from openbell.config.findings import Severity
 _DEEPHAVEN = re.compile(r"deephaven(?:_\w+)?(?:\.|$)")
 
 
-def check_python(draft: Draft, script: Path, place: Place, *, here: bool, ours: bool = True) -> None:
-    """Its syntax, and with `here` whether this machine has what it imports.
+def check_python(draft: Draft, script: Path, place: Place, *, plain: bool = False, ours: bool = True) -> bool:
+    """Its syntax, and whether it is written for Deephaven; on a `plain` Python, that is an error.
 
     `ours`: it will be run by a Python such as this one; another one may know more syntax.
     """
@@ -28,14 +28,12 @@ def check_python(draft: Draft, script: Path, place: Place, *, here: bool, ours: 
         said = error.msg if isinstance(error, SyntaxError) else str(error) or "too complex"
         told = f"the worker script {script.name} does not parse{line}: {said}"
         draft.fault("OB124", told, place, severity=Severity.ERROR if ours else Severity.WARNING)
-        return
-    if here and any(_DEEPHAVEN.match(name) for name in _imports(tree)):
-        draft.fault(
-            "OB124",
-            f"the worker script {script.name} imports deephaven, which needs a Deephaven runtime",
-            place,
-            "this version of openbell runs plain Python workers only with `--on process`",
-        )
+        return False
+    found = any(_DEEPHAVEN.match(name) for name in _imports(tree))
+    if found and plain:
+        told = f"the worker script {script.name} imports deephaven, which plain Python does not have"
+        draft.fault("OB124", told, place, "`runtime: deephaven-core` runs it on the embedded engine")
+    return found
 
 
 def _imports(tree: ast.AST) -> set[str]:

@@ -13,7 +13,7 @@ from datetime import datetime, time, timedelta
 from enum import IntEnum, StrEnum
 from hashlib import blake2b
 from itertools import chain
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from openbell.core.alerts import NOBODY, Alerts, Deadline
 from openbell.core.fallbacks import HOLDS_UP
@@ -21,6 +21,8 @@ from openbell.core.fallbacks import LAST_SUCCESS as LAST_SUCCESS
 from openbell.core.fallbacks import OnFailure as OnFailure
 from openbell.core.fallbacks import Past as Past
 from openbell.core.freshness import Required
+from openbell.core.history import Batch as Batch
+from openbell.core.history import Replay as Replay
 from openbell.core.inputs import Absent, Files
 from openbell.core.matrix import SINGLE, Matrix, Scalar
 from openbell.core.provenance import UNKNOWN, Provenance
@@ -65,6 +67,9 @@ class AttemptKey(NamedTuple):
 
 EXECUTORS = ("process", "ray", "deephaven")
 """Names of the places where attempts can run."""
+
+RUNTIMES = ("python", "deephaven-core")
+"""What a worker script finds around it: plain Python, or the embedded engine with `db`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,36 +155,6 @@ class Opening(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Replay:
-    """History as if live: what the worker's replay clock and tape are set to."""
-
-    kind: Literal["replay"] = field(default="replay", kw_only=True)
-    speed: float | Literal["max"] = 1.0
-    start: str = "09:30:00"
-    interval: timedelta = timedelta(seconds=1)
-    """Simulated time from one batch to the next."""
-    sorted: bool = True
-    strict: bool = False
-    """Whether a late replay keeps every cycle instead of putting overdue ones together."""
-    buffer_rows: int | None = None
-    timestamp_columns: tuple[tuple[str, str, str], ...] = ()
-    """(namespace, table, column) for tables whose timestamp column needs naming."""
-    available_after: tuple[tuple[str, str, timedelta], ...] = ()
-    """(namespace, table, time) for tables whose rows are known only so long after their timestamps."""
-    tz: str = "UTC"
-    """The zone of `start`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """The whole history of the date at once."""
-
-    kind: Literal["batch"] = field(default="batch", kw_only=True)
-    tz: str = "UTC"
-    """The zone in which the date begins."""
-
-
-@dataclass(frozen=True, slots=True)
 class Step:
     """A node of a pipeline: what to run, its gates, its matrix, its retry policy."""
 
@@ -199,6 +174,10 @@ class Step:
     priority: Priority = Priority.STANDARD
     demand: Demand = Demand()
     executor: str = "process"
+    runtime: str = "python"
+    """What its script finds around it, where it does not run on Enterprise."""
+    heap_gb: float | None = None
+    """The heap of its Java virtual machine, where it has one."""
     env: Mapping[str, str] = field(default_factory=dict)
     """Values may hold `${VAR}` references: they are resolved when an attempt starts, never stored."""
     mode: Replay | Batch | None = None
@@ -240,6 +219,11 @@ class Step:
         words = (work.argv for work in (self.work, self.verify) if isinstance(work, Command))
         kept = self.cache.inputs if self.cache else ()
         return (*chain.from_iterable(words), *self.outputs, *kept, self.query_name)
+
+    @property
+    def hosted(self) -> bool:
+        """Whether its attempts are given, one after the other, to a worker that is kept warm."""
+        return isinstance(self.work, Call) or self.runtime != "python"
 
     @property
     def ends(self) -> datetime | None:

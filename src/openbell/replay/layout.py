@@ -49,6 +49,9 @@ class Folders:
         if not dot or not namespace or not table:
             raise DataError(f"{name!r} is no table", hint="a table is written `namespace.table`")
         folder = self._namespace(namespace) / table
+        result = Path(self.output, namespace, table)
+        if self.output and not folder.is_dir() and result.is_dir():
+            return Table(name, result)
         if not folder.is_dir():
             there = _names(folder.parent)
             raise DataError(f"there is no table {name}: {folder} does not exist", hint=_instead(table, there))

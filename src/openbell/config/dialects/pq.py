@@ -135,15 +135,18 @@ def _step(draft: Draft, shape: PqShape, executor: str, *, here: bool) -> Step:
     script, place = execution.worker_script, ("execution", "worker_script")
     dates = shared.dates_axis(draft, shape.dates, None)
     tz = shared.zone(draft, shape.dates.calendar)
+    work, runtime = shared.worker(draft, script, place, execution.script_language, here=here)
     return Step(
         name="worker",
-        work=shared.worker(draft, script, place, execution.script_language, here=here),
+        work=work,
+        runtime=runtime,
         matrix=Matrix((dates, partition_axis("partition", execution.num_partitions))),
         retry=shared.retries(execution.max_retries),
         timeout=shared.minutes(shape.batch.timeout_minutes) if shape.batch else None,
         start_timeout=shared.minutes(shape.replay.init_timeout_minutes) if shape.replay else None,
         demand=shared.reservation(execution.heap_size_gb),
         executor=executor,
+        heap_gb=execution.heap_size_gb,
         env=shape.env,
         mode=_replay(draft, shape.replay, tz, here=here) if shape.replay else Batch(tz=tz),
         query_name=f"pq_{mode}_{shared.braced(shape.name)}_{{date:%Y%m%d}}_{{partition}}",

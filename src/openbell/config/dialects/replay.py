@@ -104,14 +104,17 @@ def _step(draft: Draft, shape: ReplayFileShape, executor: str, *, here: bool) ->
     script, place = execution.worker_script, ("execution", "worker_script")
     window = _window(draft, shape.scheduler) if shape.scheduler else None
     dates = shared.dates_axis(draft, shape.dates, window.calendar if window else None)
+    work, runtime = shared.worker(draft, script, place, replay.script_language, here=here)
     return Step(
         name="worker",
-        work=shared.worker(draft, script, place, replay.script_language, here=here),
+        work=work,
+        runtime=runtime,
         matrix=Matrix((dates, partition_axis("worker", execution.num_workers))),
         retry=shared.retries(execution.max_retries),
         start_timeout=shared.minutes(replay.init_timeout_minutes),
         demand=shared.reservation(replay.heap_size_gb),
         executor=executor,
+        heap_gb=replay.heap_size_gb,
         env=shape.env,
         mode=_mode(
             draft, replay, window.tz if window else shared.zone(draft, shape.dates.calendar), here=here

@@ -137,15 +137,16 @@ def _complete(draft: Draft, shape: DeephavenShape, values: Mapping[str, Scalar])
             draft.fault("OB102", told, ("deephaven", name), help_, key=True)
 
 
-def worker(draft: Draft, text: str, place: Place, language: str, *, here: bool) -> Script:
-    """The worker script, checked as far as this machine can."""
+def worker(draft: Draft, text: str, place: Place, language: str, *, here: bool) -> tuple[Script, str]:
+    """The worker script, checked as far as this machine can, and the runtime that it needs here."""
+    deephaven = False
     script = draft.file(text, place, "the worker script")
     if here and language == "Groovy":
         told = "Groovy workers run on Deephaven Enterprise only"
         draft.fault("OB124", told, _language_place(draft), "use Python, or leave out `--on process`")
     elif script is not None and language == "Python":
-        check_python(draft, script, place, here=here)
-    return Script(str(script or Path(text)))
+        deephaven = check_python(draft, script, place)
+    return Script(str(script or Path(text))), "deephaven-core" if deephaven else "python"
 
 
 def _language_place(draft: Draft) -> Place:

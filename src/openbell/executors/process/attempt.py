@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from openbell.core.model import AttemptKey, Call, Step
+from openbell.core.model import AttemptKey, Step
 from openbell.core.states import StopReason
 from openbell.executors.process.files import AttemptFiles
 
@@ -31,6 +31,6 @@ class Attempt:
         return cls(key, AttemptFiles(root, key), step)
 
     @property
-    def call(self) -> bool:
+    def hosted(self) -> bool:
         """It is in the hands of a host, not of a shim of its own."""
-        return isinstance(self.step.work, Call)
+        return self.step.hosted

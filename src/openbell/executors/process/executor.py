@@ -7,6 +7,7 @@ import os
 import signal
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from openbell.core.model import AttemptKey
 from openbell.core.state import Capacity
 from openbell.core.states import StopReason
 from openbell.doorbell import Doorbell
+from openbell.errors import ExecutorUnavailable
+from openbell.executors.embedded import Embedded
 from openbell.executors.process import kernel
 from openbell.executors.process.attempt import Attempt
 from openbell.executors.process.events import read_events
@@ -25,7 +28,7 @@ from openbell.executors.process.keepsakes import Keepsakes
 from openbell.executors.process.leftovers import sweep
 from openbell.executors.process.outcome import NO_ROOM, ended
 from openbell.executors.process.slates import Fate
-from openbell.executors.process.specification import specify, specify_call
+from openbell.executors.process.specification import specify, specify_hosted
 from openbell.executors.process.zygotes import ZygotePool
 from openbell.executors.protocol import Brief, Orphan, Report
 
@@ -48,6 +51,7 @@ class ProcessExecutor:
         log_cap: int = 16 << 20,
         power: bool = False,
         recycle: int = 1000,
+        embedded: Embedded | None = None,
     ) -> None:
         self._folder = folder
         self._root = folder / "attempts"
@@ -55,6 +59,7 @@ class ProcessExecutor:
         self._slots = slots
         self._log_cap = log_cap
         self._power = power
+        self._embedded = embedded or Embedded(folder.parent)
         self._attempts: dict[str, Attempt] = {}
         self._keepsakes = Keepsakes(folder)
         self._zygotes = ZygotePool(folder, self)
@@ -87,13 +92,16 @@ class ProcessExecutor:
         key = brief.key
         attempt = self._attempts[str(key)] = Attempt.of(self._root, key, brief.step)
         files = attempt.files
-        if attempt.call:
-            self._hosts.start(
-                *specify_call(brief, files, self._folder, log_cap=self._log_cap, power=self._power)
-            )
+        if attempt.hosted:
+            try:
+                spec = specify_hosted(brief, files, self._folder, self._log_cap, self._power, self._embedded)
+            except ExecutorUnavailable as error:
+                self._loop.call_soon(partial(self.refused, str(key), str(error), counted=True))
+                return
+            self._hosts.start(*spec)
         else:
-            spec = specify(brief, files, self._folder, log_cap=self._log_cap, power=self._power)
-            self._zygotes.ask(brief, spec)
+            own = specify(brief, files, self._folder, log_cap=self._log_cap, power=self._power)
+            self._zygotes.ask(brief, own)
         if limit := brief.step.start_timeout:
             self._loop.call_later(limit.total_seconds() * _ALMOST, self._rung, str(key))
         self._keep_auditing()
@@ -205,7 +213,7 @@ class ProcessExecutor:
         if attempt is None:
             return
         self._unwatch(attempt)
-        record = None if attempt.call else attempt.files.exit()
+        record = None if attempt.hosted else attempt.files.exit()
         if record is None:
             self._investigate(name)
             return
@@ -237,7 +245,7 @@ class ProcessExecutor:
         attempt = self._attempts.get(name)
         if attempt is None or self._report is None:
             return
-        if attempt.call:
+        if attempt.hosted:
             self._investigate_call(attempt)
             return
         try:
@@ -317,7 +325,7 @@ class ProcessExecutor:
         for name, attempt in list(self._attempts.items()):
             if attempt.watch is not None:
                 self._rung(name)
-            elif attempt.shim is not None or attempt.call:
+            elif attempt.shim is not None or attempt.hosted:
                 self._investigate(name)
         self._keep_auditing()
 
@@ -330,7 +338,7 @@ class ProcessExecutor:
         attempt.stop = (reason, grace.total_seconds())
         if attempt.shim is not None:
             self._signal(attempt)
-        elif attempt.call:
+        elif attempt.hosted:
             if self._hosts.stop(str(key), reason.value, grace.total_seconds()) is False:
                 told = f"stopped ({reason.value}) before a worker was there"
                 self.refused(str(key), told, counted=reason is StopReason.START_TIMEOUT)

@@ -186,10 +186,8 @@ class _Host:
     def _worn(self, spec: dict[str, Any]) -> bool:
         """Whether the worker has to be replaced: it has had its share of calls, or of memory."""
         assert self.hand is not None
-        cap = spec["memory"]
-        return self.hand.calls >= self.spec["recycle"] or bool(
-            cap and kernel.memory([self.hand.pid]) > cap / 2
-        )
+        cap = spec["memory"] * self.spec["worker"].get("wear", 0.5)
+        return self.hand.calls >= self.spec["recycle"] or bool(cap and kernel.memory([self.hand.pid]) > cap)
 
     def _call(self, watch: Watch) -> dict[str, Any]:
         """Let the worker carry it out: what it says, or what has become of it."""

@@ -53,7 +53,7 @@ class Host:
 
 @dataclass(slots=True)
 class Trade:
-    """The hosts of one key. `worker`: what they start."""
+    """The hosts of one key. `worker`: what they start, and after how many calls or how much it is worn."""
 
     worker: dict[str, Any]
     waiting: deque[dict[str, Any]] = field(default_factory=deque)
@@ -158,7 +158,8 @@ class HostPool:
             label = f"OPENBELL_WORKER={name}"
             worker = {**trade.worker, "env": {**trade.worker["env"], "OPENBELL_WORKER": name}}
             spec = {"host": host.number, "slate": str(host.slate), "label": label, "worker": worker}
-            self._zygotes.ask_host({**spec, "recycle": self._recycle, "bell": "engine.sock"})
+            recycle = trade.worker.get("recycle", self._recycle)
+            self._zygotes.ask_host({**spec, "recycle": recycle, "bell": "engine.sock"})
             self._retire()
 
     def _retire(self) -> None:

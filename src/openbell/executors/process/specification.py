@@ -8,8 +8,12 @@ from typing import Any
 
 from openbell.core.model import Call, Command
 from openbell.core.render import AUTOMATIC
+from openbell.executors.embedded import RUNTIME, Embedded
 from openbell.executors.process.files import AttemptFiles, checkpoint_folder, mark_of
 from openbell.executors.protocol import Brief
+
+HEAP = "OPENBELL_HEAP_GB"
+"""The variable that tells a host how large the heap of its virtual machine may become."""
 
 _SOURCE = str(Path(__file__).parents[3])
 _CHECKER = (
@@ -17,6 +21,12 @@ _CHECKER = (
     "del sys.path[0]; check(sys.argv[1])"
 )
 """The program that calls a check."""
+
+_ENGINE = (
+    f"import sys; sys.path.insert(0, {_SOURCE!r}); from openbell.runtimes.deephaven_core.serve import main; "
+    "del sys.path[0]; main(int(sys.argv[1]))"
+)
+"""The same for scripts on the embedded engine."""
 
 _SERVER = (
     f"import sys; sys.path.insert(0, {_SOURCE!r}); from openbell.worker.serve import main; "
@@ -45,23 +55,33 @@ def specify(brief: Brief, files: AttemptFiles, folder: Path, *, log_cap: int, po
     }
 
 
-def specify_call(
-    brief: Brief, files: AttemptFiles, folder: Path, *, log_cap: int, power: bool
+def specify_hosted(
+    brief: Brief, files: AttemptFiles, folder: Path, log_cap: int, power: bool, embedded: Embedded
 ) -> tuple[tuple[Any, ...], dict[str, Any], dict[str, Any]]:
-    """The same for a host: what tells its host from others, its worker, and its specification."""
+    """The same for a host: what tells its host from others, its worker, and its specification.
+
+    Raises ExecutorUnavailable when the embedded engine is asked for and is not there.
+    """
     own = {name: value for name, value in brief.env.items() if automatic(name)}
     base = {name: value for name, value in brief.env.items() if name not in own}
-    worker = {
-        "argv": [brief.python or sys.executable, "-c", _SERVER],
+    if brief.step.runtime == RUNTIME:
+        python, program = embedded.interpreter(brief.python), _ENGINE
+        base |= {HEAP: str(brief.step.heap_gb or "")}
+    else:
+        python, program = brief.python or sys.executable, _SERVER
+    worker: dict[str, Any] = {
+        "argv": [python, "-c", program],
         "env": {"PYTHONUNBUFFERED": "1", **base},
         "cwd": brief.cwd,
     }
+    if program is _ENGINE:
+        worker |= {"recycle": embedded.recycle, "wear": 1.0}  # a virtual machine keeps what it has taken
     spec = {
         **_common(brief, files, folder, log_cap, power),
         "call": brief.argv[0],
         "env": own | _places(brief, files, folder),
     }
-    return (brief.python, brief.cwd, *sorted(base.items())), worker, spec
+    return (python, program, brief.cwd, *sorted(base.items())), worker, spec
 
 
 def _common(brief: Brief, files: AttemptFiles, folder: Path, log_cap: int, power: bool) -> dict[str, Any]:

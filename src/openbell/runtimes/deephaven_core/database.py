@@ -1,4 +1,4 @@
-"""`db` of a worker of Enterprise, over Parquet tables: `<folder>/<table>/Date=YYYY-MM-DD/<key>=<value>/*.parquet`.
+"""`db` of a worker of Enterprise, over tables of Parquet files in folders `Date=YYYY-MM-DD/<key>=<value>`.
 
 What a script writes is read by every other worker, Python or Deephaven, and the other way round. Files
 appear whole or not at all; a retry replaces its own.
@@ -48,15 +48,15 @@ class Database:
             found = _read(table).where(f"{DATE} = `{day}`")
         else:
             found = _read(table)
-        found = self._with_instants(name, found)
+        found = self._with_instants(found)
         return self._replayed(name, found) if self._settings.replay else found
 
     def historical_table(self, namespace: str, table_name: str) -> Any:
         """The whole table, every date of it; `Date` is a partitioning column."""
         name = f"{namespace}.{table_name}"
-        return self._with_instants(name, _read(self._settings.folders.table(name)))
+        return self._with_instants(_read(self._settings.folders.table(name)))
 
-    def _with_instants(self, name: str, table: Any) -> Any:
+    def _with_instants(self, table: Any) -> Any:
         """Timestamps without a zone are UTC's: queries and replays need instants."""
         kinds = _kinds(table)
         wrong = [column for column, kind in kinds.items() if kind == "java.time.LocalDateTime"]
@@ -82,10 +82,16 @@ class Database:
         kinds = _kinds(table)
         instants = [column for column, kind in kinds.items() if kind == "java.time.Instant"]
         wanted = self._settings.timestamp_columns.get(name)
-        found = wanted or ("Timestamp" if "Timestamp" in instants else instants[0] if len(instants) == 1 else "")
+        found = wanted or (
+            "Timestamp" if "Timestamp" in instants else instants[0] if len(instants) == 1 else ""
+        )
         if found in instants:
             return found
-        told = f"{name} has no timestamp column {wanted!r}" if wanted else f"{name}: which column is its timestamp?"
+        told = (
+            f"{name} has no timestamp column {wanted!r}"
+            if wanted
+            else f"{name}: which column is its timestamp?"
+        )
         hint = f"`timestamp_columns: {{{name}: column}}`; instants are: {', '.join(instants) or 'none'}"
         raise DataError(told, hint=hint)
 
@@ -100,12 +106,10 @@ class Database:
         folder.mkdir(parents=True, exist_ok=True)
         draft = folder.with_name(f".{folder.name}.{os.getpid()}")
         draft.write_text(json.dumps({"partition": column_partition, "columns": kinds}, indent=1) + "\n")
-        try:
-            os.link(draft, folder / _SCHEMA)
-        except FileExistsError:
-            raise _error(f"Table {namespace}.{table_name} already exists") from None
-        finally:
-            draft.unlink()
+        made = _linked(draft, folder / _SCHEMA)
+        draft.unlink()
+        if not made:
+            raise _error(f"Table {namespace}.{table_name} already exists")
 
     def add_table_partition(
         self, namespace: str, table_name: str, column_partition_value: str, table: Any
@@ -123,7 +127,9 @@ class Database:
         try:
             from deephaven import parquet
 
-            parquet.write(rows.snapshot() if rows.is_refreshing else rows, str(draft), compression_codec_name="ZSTD")
+            parquet.write(
+                rows.snapshot() if rows.is_refreshing else rows, str(draft), compression_codec_name="ZSTD"
+            )
             with draft.open("rb") as file:
                 os.fsync(file.fileno())
             draft.replace(target)
@@ -136,10 +142,8 @@ class Database:
         """Take a table of results away, all of its partitions. Raises when it does not exist."""
         folder = self._folder(namespace, table_name)
         gone = folder.with_name(f".{folder.name}.{os.getpid()}.deleted")
-        try:
-            folder.rename(gone)
-        except FileNotFoundError:
-            raise _error(f"Table {namespace}.{table_name} does not exist: {folder}") from None
+        if not _renamed(folder, gone):
+            raise _error(f"Table {namespace}.{table_name} does not exist: {folder}")
         shutil.rmtree(gone)
 
     def _folder(self, namespace: str, table_name: str) -> Path:
@@ -151,10 +155,9 @@ class Database:
         return Path(self._settings.folders.output, namespace, table_name)
 
     def _schema(self, name: str, folder: Path) -> dict[str, Any]:
-        try:
-            found: dict[str, Any] = json.loads((folder / _SCHEMA).read_text())
-        except FileNotFoundError:
-            raise _error(f"Table {name} does not exist: add_partitioned_table_schema comes first") from None
+        if not (folder / _SCHEMA).is_file():
+            raise _error(f"Table {name} does not exist: add_partitioned_table_schema comes first")
+        found: dict[str, Any] = json.loads((folder / _SCHEMA).read_text())
         return found
 
 
@@ -189,13 +192,32 @@ def _check(name: str, found: Mapping[str, str], wanted: Mapping[str, str]) -> No
     wrong = [f"{one} is missing" for one in wanted if one not in found]
     wrong += [f"{one} is none of its columns" for one in found if one not in wanted]
     wrong += [
-        f"{one} is {found[one]}, not {wanted[one]}" for one in found if wanted.get(one, found[one]) != found[one]
+        f"{one} is {found[one]}, not {wanted[one]}"
+        for one in found
+        if wanted.get(one, found[one]) != found[one]
     ]
     raise _error(f"Table {name} has other columns: {'; '.join(wrong) or 'in another order'}")
 
 
+def _linked(source: Path, target: Path) -> bool:
+    """Whether the file has got this name: of several that want it, one does."""
+    try:
+        os.link(source, target)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _renamed(source: Path, target: Path) -> bool:
+    try:
+        source.rename(target)
+    except FileNotFoundError:
+        return False
+    return True
+
+
 def _error(told: str) -> Exception:
-    """What a script may expect to catch."""
+    """What a script may expect to catch. Not made in a handler: it would take that error for its cause."""
     from deephaven import DHError
 
     return DHError(message=told)  # type: ignore[no-any-return]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import pairwise
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
@@ -63,7 +64,7 @@ def install(settings: Settings, timeline: Timeline) -> None:
             """There is nothing to close."""
 
     made = [ModuleType(name, __doc__) for name in _NAMES]
-    for outer, inner in zip(made, made[1:], strict=False):
+    for outer, inner in pairwise(made):
         outer.__path__ = []
         setattr(outer, inner.__name__.rpartition(".")[2], inner)
     made[-1].SessionManager = SessionManager  # type: ignore[attr-defined]

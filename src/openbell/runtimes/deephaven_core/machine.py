@@ -15,7 +15,9 @@ from typing import Any
 
 from openbell.errors import ExecutorUnavailable
 
-_HINT = "pip install 'openbell[deephaven-core]' into an environment of its own, and name its Python: `python:`"
+_HINT = (
+    "pip install 'openbell[deephaven-core]' into an environment of its own, and name its Python: `python:`"
+)
 _SCRATCH = "openbell-deephaven-"
 
 
@@ -73,6 +75,9 @@ def _onto(descriptor: int) -> Iterator[None]:
             os.dup2(descriptor, number)
         yield
     finally:
+        for stream in (sys.__stdout__, sys.__stderr__):
+            if stream is not None:
+                stream.flush()
         for number, copy in kept:
             os.dup2(copy, number)
             os.close(copy)
@@ -84,7 +89,9 @@ def java(name: str) -> Any:
 
     found = jpy.get_type(name)
     if found is None:
-        raise ExecutorUnavailable(f"the engine has no class {name}", hint="openbell needs deephaven-server 42.7")
+        raise ExecutorUnavailable(
+            f"the engine has no class {name}", hint="openbell needs deephaven-server 42.7"
+        )
     return found
 
 
@@ -103,7 +110,9 @@ def hear_errors(hear: Callable[[str], None]) -> None:
     words = java("java.util.ArrayList")()
     words.add(jpy.convert(_Reporter(hear), python_object))
     words.add(wanted)
-    handles.filterReturnValue(make.asType(make.type().changeReturnType(wanted)), put).invokeWithArguments(words)
+    handles.filterReturnValue(make.asType(make.type().changeReturnType(wanted)), put).invokeWithArguments(
+        words
+    )
 
 
 class _Reporter:
@@ -112,7 +121,7 @@ class _Reporter:
     def __init__(self, hear: Callable[[str], None]) -> None:
         self.hear = hear
 
-    def reportUpdateError(self, error: Any) -> None:  # noqa: N802
+    def reportUpdateError(self, error: Any) -> None:
         self.hear(str(error.toString()))
 
 

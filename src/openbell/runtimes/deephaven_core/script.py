@@ -15,7 +15,7 @@ from openbell.runtimes.deephaven_core import enterprise
 from openbell.runtimes.deephaven_core.database import Database
 from openbell.runtimes.deephaven_core.machine import boot, hear_errors, java
 from openbell.runtimes.deephaven_core.settings import heap_gb, settings
-from openbell.runtimes.deephaven_core.timeline import Timeline, install_sleep
+from openbell.runtimes.deephaven_core.timeline import Leave, Timeline, install_sleep
 
 UNABLE = 3
 """Exit status: this interpreter or this machine cannot."""
@@ -27,7 +27,8 @@ class Stage:
     def __init__(self, environ: Mapping[str, str]) -> None:
         """Boots the engine. When that is not possible, every script hears why."""
         self._timeline: Timeline | None = None
-        self._bare = dict(sys.modules["__main__"].__dict__)
+        names = sys.modules["__main__"].__dict__.items()
+        self._bare = {name: value for name, value in names if name.startswith("__")}
         self._error = ""
         try:
             boot(heap_gb(environ))
@@ -38,7 +39,7 @@ class Stage:
         hear_errors(self._hear)
 
     def _hear(self, told: str) -> None:
-        if self._timeline is not None:
+        if self._timeline is not None and Leave.__name__ not in told:  # a listener may end the query
             self._timeline.failures.append(told)
 
     def play(self, path: str, environ: Mapping[str, str]) -> int:
@@ -54,13 +55,14 @@ class Stage:
         except (OSError, SyntaxError):
             traceback.print_exc(limit=0)
             return 1
+        sys.modules["__main__"].__dict__.clear()
         timeline = self._timeline = Timeline(told)
         modules = set(sys.modules)
         enterprise.install(told, timeline)
         try:
             names = {"db": Database(told, timeline), "__PERSISTENT_QUERY_SERIAL_NUMBER": told.serial}
             with timeline.entered():
-                status = _carried_out(path, code, names, timeline)
+                status = _carried_out(path, code, self._bare | names, timeline)
                 self._clear(modules)
             return status
         finally:

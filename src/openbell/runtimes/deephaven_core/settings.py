@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from openbell.replay.layout import Folders
 
 NS = 1_000_000_000
+UTC = ZoneInfo("UTC")
 
 SLEEP_FACTOR = 100.0
 """At `max`, so many simulated seconds go by in a second of `time.sleep`."""
@@ -27,7 +28,7 @@ class Settings:
     """One worker. Times in nanoseconds since 1970 UTC, durations in nanoseconds."""
 
     day: date | None = None
-    zone: ZoneInfo = ZoneInfo("UTC")
+    zone: ZoneInfo = UTC
     replay: bool = False
     start: int = 0
     """Where the clock begins: the start of the replay, or the beginning of the date."""
@@ -77,9 +78,7 @@ def settings(environ: Mapping[str, str]) -> Settings:
         sleep_factor=_factor(environ, mode),
         sorted=bool(mode.get("sorted", True)),
         timestamp_columns=dict(_by_table(mode.get("timestamp_columns"))),
-        available_after={
-            name: round(float(wait) * NS) for name, wait in _by_table(mode.get("available_after"))
-        },
+        available_after={name: round(wait * NS) for name, wait in _by_table(mode.get("available_after"))},
         folders=Folders(_json(environ, "OPENBELL_DATA"), environ.get("OPENBELL_OUTPUT", "")),
         part=_part(environ),
         serial=_serial(environ),
@@ -139,12 +138,13 @@ def _by_table(found: Any) -> list[tuple[str, Any]]:
 
 
 def _part(environ: Mapping[str, str]) -> str:
-    """Pipeline, step and cell; for runs that triggers open, their key as well, as these stand side by side."""
+    """Pipeline, step and cell; and the key of a run that a trigger opened, for these stand side by side."""
     task = environ.get("OPENBELL_ATTEMPT", "").rpartition("#")[0]
     run, *cell = task.rsplit("/", 2)
     pipeline, _, key = run.rpartition("/")
-    words = [pipeline if key.isdigit() else run, *cell] if cell else [environ.get("QUERY_NAME") or "by-hand"]
-    return quote("/".join(words), safe="")
+    if not cell:
+        return quote(environ.get("QUERY_NAME") or "by-hand", safe="")
+    return quote("/".join([pipeline if key.isdigit() else run, *cell]), safe="")
 
 
 def _serial(environ: Mapping[str, str]) -> int:

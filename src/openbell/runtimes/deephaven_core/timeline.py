@@ -139,7 +139,7 @@ def install_sleep(current: Any) -> None:
     """
     from threading import current_thread, main_thread
 
-    def sleep(seconds: float, /) -> None:
+    def sleep(seconds: Any, /) -> None:
         timeline = current()
         if timeline is None or current_thread() is not main_thread():
             _sleep(seconds)
