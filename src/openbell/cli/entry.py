@@ -49,6 +49,10 @@ VERBS: dict[str, tuple[str, str]] = {
     "alerts": ("openbell.cli.alerts:alerts", "What was told to whom; who sees to it; do channels work."),
     "pause": ("openbell.cli.requests:pause", "Start nothing more of a run; what runs ends by itself."),
     "resume": ("openbell.cli.requests:resume", "Go on with a paused run, and follow it."),
+    "doctor": (
+        "openbell.cli.doctor:doctor",
+        "Check the machine and the project; what to do about what is found.",
+    ),
     "data": ("openbell.cli.data:data", "The data sets of the project: list them, check that they are fresh."),
     "markets": ("openbell.cli.markets:markets", "What time it is in each market, and what comes next."),
     "market": ("openbell.cli.markets:market_group", "Why a market is in the state that it is in."),

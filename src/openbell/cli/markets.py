@@ -17,6 +17,7 @@ from openbell.clock import SystemClock
 from openbell.config.project import locate, project_markets
 from openbell.errors import ExitCode, OutOfBounds, UsageError
 from openbell.market import Closure, Market, MarketState, Session, Transition, resolve
+from openbell.market.horizon import ends_soon
 from openbell.market.names import PRIMARY
 
 _COLOURS = {
@@ -25,7 +26,6 @@ _COLOURS = {
     MarketState.PRE_OPEN: "cyan",
     MarketState.POST_CLOSE: "magenta",
 }
-_SOON = timedelta(days=60)
 
 
 @click.command()
@@ -113,11 +113,7 @@ def parse_instant(text: str) -> datetime:
 
 def notes_of(one: Market, today: date) -> list[str]:
     """What users of this market should know."""
-    left = one.valid_until - today
-    told = list(one.notes())
-    if timedelta(0) <= left <= _SOON:
-        told.append(f"the calendar of {one.name} ends on {one.valid_until}: update openbell before then")
-    return told
+    return [*one.notes(), *filter(None, [ends_soon(one, today)])]
 
 
 # ── lines ────────────────────────────────────────────────────────────────────────────────────────

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import click
@@ -34,6 +35,10 @@ from openbell.engine.daemon import Leave
 from openbell.engine.leader import Holder
 from openbell.engine.planning import Reloaded
 from openbell.errors import ConfigError
+from openbell.market.horizon import ends_soon
+
+_NEVER = datetime.min.replace(tzinfo=UTC)
+_DAILY, _WEEKLY = timedelta(days=1), timedelta(days=7)
 
 
 class Log:
@@ -41,6 +46,9 @@ class Log:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self._looked = _NEVER
+        self._ends: dict[str, datetime] = {}
+        """When it was last said of a market that its calendar ends."""
 
     def waits(self, leader: Holder) -> None:
         self._say(f"Waits for the lead: {leader}")
@@ -48,9 +56,11 @@ class Log:
     def leads(self, state: State) -> None:
         under_way = plural(len(state.runs), "run")
         self._say(f"Leads, with {plural(len(state.schedules or {}), 'schedule')}; {under_way} under way")
+        self._calendars(state)
         self._next(state)
 
     def reloaded(self, found: Reloaded) -> None:
+        self._looked = _NEVER
         for what, names in (
             ("Reads", found.added),
             ("Reads anew", found.changed),
@@ -78,6 +88,19 @@ class Log:
     def see(self, events: Sequence[Event], state: State) -> None:
         for event in events:
             self._tell(event, state)
+        self._calendars(state)
+
+    def _calendars(self, state: State) -> None:
+        """Say which calendars end soon: at first, and again every week."""
+        now = self._clock.now()
+        if now < self._looked + _DAILY:
+            return
+        self._looked = now
+        markets = {one.market.name: one.market for one in (state.schedules or {}).values() if one.market}
+        for name, market in markets.items():
+            if (told := ends_soon(market, now.date())) and now - self._ends.get(name, _NEVER) >= _WEEKLY:
+                self._ends[name] = now
+                self._say(told[0].upper() + told[1:], "WARNING")
 
     def _tell(self, event: Event, state: State) -> None:
         match event:

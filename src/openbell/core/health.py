@@ -249,11 +249,11 @@ def project_health(
         found.append((Status.FAILING, f"the store does not answer: {machine.trouble}"))
     if machine.free is not None and machine.free < machine.floor * _ROOM:
         low = machine.free < machine.floor
-        told = "nothing starts" if low else f"below {_size(machine.floor)} nothing starts"
+        told = "nothing starts" if low else f"below {sized(machine.floor)} nothing starts"
         status = Status.FAILING if low else Status.DEGRADED
-        found.append((status, f"the disk of the state folder has {_size(machine.free)} left: {told}"))
+        found.append((status, f"the disk of the state folder has {sized(machine.free)} left: {told}"))
     if machine.memory is not None and machine.memory_total and machine.memory < machine.memory_total * _SPARE:
-        told = f"{_size(machine.memory)} of {_size(machine.memory_total)} of memory are available"
+        told = f"{sized(machine.memory)} of {sized(machine.memory_total)} of memory are available"
         found.append((Status.DEGRADED, told))
     counted = [one.status for one in pipelines if one.of.scheduled or one.of.under_way]
     statuses = {status for status, _ in found} | {one for one in counted if one is not Status.NEW}
@@ -265,5 +265,8 @@ _ROOM = 4  # times the floor: below that, the disk is worth a look
 _SPARE = 0.05  # of the memory
 
 
-def _size(size: float) -> str:
+def sized(size: float) -> str:
+    """`205 kB`, `128 MB`, `1.5 GB`."""
+    if size < 1e6:
+        return f"{size / 1e3:.0f} kB"
     return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"

@@ -33,7 +33,7 @@ class Glance:
 
     def __init__(self, database: Path) -> None:
         _bring_up_to_date(database)
-        self._connection = _open(database)
+        self._connection = open_database(database)
         self._connection.row_factory = sqlite3.Row
 
     def close(self) -> None:
@@ -129,7 +129,8 @@ class Glance:
         return self._rows(query, *values)[0][0]
 
 
-def _open(database: Path) -> sqlite3.Connection:
+def open_database(database: Path) -> sqlite3.Connection:
+    """A connection that reads only. Raises `StoreError`."""
     try:
         connection = sqlite3.connect(
             f"{database.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None
@@ -145,7 +146,7 @@ def _bring_up_to_date(database: Path) -> None:
     """Tables of an older openbell are brought up to date. What is wrong is told as the store tells it."""
     newest = max(path.name[:4] for path in (Path(__file__).parent / "migrations" / "versions").glob("0*.py"))
     try:
-        with _open(database) as connection:
+        with open_database(database) as connection:
             found = connection.execute("SELECT version_num FROM alembic_version").fetchone()
         connection.close()
         if found is not None and found[0] == newest:
