@@ -1,14 +1,16 @@
 # make demo   a real sweep on this machine, from nothing, ending with its report
 # make test   every test that can pass here
 # make deephaven  the embedded engine, in an environment of its own: its tests run where it is there
+# make enterprise  the client of Deephaven Enterprise, in another one, for the tests of that executor
 # make check  lint, format, types, import floors
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ENGINE := .venv-deephaven-core
+CLIENT := .venv-deephaven
 
-.PHONY: demo test fast check format bench docs deephaven clean
+.PHONY: demo test fast check format bench docs deephaven enterprise clean
 
 demo: $(VENV)/.installed
 	@test -e demo/momentum.yaml || $(BIN)/openbell init demo --template sweep-demo
@@ -45,6 +47,13 @@ $(ENGINE)/.installed: pyproject.toml
 	$(ENGINE)/bin/python -m pip install --quiet --disable-pip-version-check 'deephaven-server~=42.7'
 	@touch $@
 
+enterprise: $(CLIENT)/.installed
+
+$(CLIENT)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(CLIENT)
+	$(CLIENT)/bin/python -m pip install --quiet --disable-pip-version-check 'deephaven-coreplus-client>=2026.1,<2027'
+	@touch $@
+
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "openbell needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V). Name another: make PYTHON=python3.12"; exit 1; }
@@ -59,4 +68,4 @@ $(VENV)/.developing: $(VENV)/bin/python pyproject.toml
 	@touch $@ $(VENV)/.installed
 
 clean:
-	rm -rf $(VENV) $(ENGINE) demo build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(ENGINE) $(CLIENT) demo build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -35,9 +35,11 @@ def pipeline(*steps: Step, **keys: Any) -> Pipeline:
 class World:
     """A state that events are applied to; `act` applies what decide() orders until it orders nothing."""
 
-    def __init__(self, *steps: Step, slots: int = 4, keeps_time: bool = True, **keys: Any) -> None:
+    def __init__(
+        self, *steps: Step, slots: int = 4, keeps_time: bool = True, keeps_start: bool = False, **keys: Any
+    ) -> None:
         pools = keys.pop("pools", {})
-        self.state = State(Limits({"process": Capacity(slots, keeps_time)}, pools))
+        self.state = State(Limits({"process": Capacity(slots, keeps_time, keeps_start)}, pools))
         self.journal: list[Event] = []
         self.apply(OpenRun(NOW, Run(RUN, pipeline(*steps, **keys), "digest", NOW)))
 

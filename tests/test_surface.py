@@ -19,6 +19,14 @@ DATA = ("api", "market", "replay", "worker")
 COMING_ALONG = {"deephaven", "jpy", "pydantic_core"}
 """Modules of packages that a declared one brings along."""
 _PLAIN = str.maketrans(".-", "__")
+ENTERPRISE = ("executors", "testing")
+"""Rooms with parts that run in an interpreter with the extra `deephaven`."""
+CLIENT = {
+    *("grpc", "google.protobuf.message_factory", "deephaven_enterprise.proto"),
+    *("deephaven_enterprise.client.auth", "deephaven_enterprise.client.controller"),
+    *("Cryptodome.Hash", "Cryptodome.PublicKey", "Cryptodome.Random.random", "Cryptodome.Signature"),
+    "Cryptodome.Util.asn1",
+}
 FILES = sorted(path for path in SOURCE.rglob("*.py") if "templates" not in path.parts)
 
 
@@ -105,6 +113,9 @@ def test_what_is_imported_is_installed_with_it() -> None:
         extra = {"refresh": "calendars", "runtimes": "deephaven-core"}.get(
             room, "data" if room in DATA else None
         )
+        if "deephaven" in path.relative_to(SOURCE).parts and room in ENTERPRISE:
+            assert set(_imported(path)) <= CLIENT, f"{path}: the client and what it brings along, or nothing"
+            continue
         declared = project["dependencies"] + (extras[extra] if extra else [])
         known = {re.split(r"[ <>=~]", one)[0].lower().translate(_PLAIN) for one in declared}
         for name in _imported(path):

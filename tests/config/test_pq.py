@@ -9,7 +9,7 @@ import pytest
 
 from openbell.config.dialects.shared import slug
 from openbell.config.load import Dialect
-from openbell.core.model import AttemptKey, Batch, Pipeline, Replay, Run, Script
+from openbell.core.model import AttemptKey, Batch, Demand, Pipeline, Replay, Run, Script
 from openbell.core.render import query_name
 from tests.builders import NOW
 from tests.config.conftest import Folder
@@ -40,7 +40,7 @@ def test_the_manuals_replay_file(folder: Folder, on: str | None) -> None:
     assert [axis.kind for axis in step.matrix.axes] == ["date", "partition"]
     assert step.retry.attempts == 4
     assert (step.start_timeout, step.timeout) == (timedelta(minutes=10), None)
-    assert (step.demand.memory, step.demand.memory_cap) == (4 * 2**30, False)
+    assert step.demand == (Demand(memory=4 * 2**30, memory_cap=False) if on == "process" else Demand())
     assert step.env == {"OUTPUT_TABLE": "results", "CUSTOM_PARAM": "value"}
     assert step.window is None
     assert step.mode == Replay(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from openbell.config.load import Dialect
-from openbell.core.model import AttemptKey, Replay, Run, Window
+from openbell.core.model import AttemptKey, Demand, Replay, Run, Window
 from openbell.core.render import environment, query_name
 from tests.builders import NOW
 from tests.config.conftest import Folder
@@ -36,7 +36,7 @@ def test_the_manuals_file(folder: Folder, on: str | None) -> None:
     assert [axis.kind for axis in step.matrix.axes] == ["date", "partition"]
     assert step.retry.attempts == 4
     assert (step.start_timeout, step.timeout) == (timedelta(minutes=10), None)
-    assert (step.demand.memory, step.demand.memory_cap) == (4 * 2**30, False)
+    assert step.demand == (Demand(memory=4 * 2**30, memory_cap=False) if on == "process" else Demand())
     assert step.window == Window(time(9, 30), time(16, 0), "America/New_York", "USNYSE", True)
     assert step.mode == Replay(
         speed=1.0,

@@ -193,6 +193,13 @@ def test_an_attempt_that_does_not_begin_is_stopped() -> None:
     assert stops(world.act(later(30))) == [StopReason.START_TIMEOUT]
 
 
+def test_a_start_timeout_may_be_the_executors_own() -> None:
+    world = World(step(start_timeout=timedelta(seconds=30)), keeps_start=True)
+    world.act()
+    assert decide(world.state, NOW).wake_at != later(30)
+    assert stops(world.act(later(31))) == []
+
+
 def test_timeouts_are_the_executors_own_or_ours() -> None:
     for keeps_time, expected in ((True, []), (False, [StopReason.TIMEOUT])):
         world = World(step(timeout=timedelta(seconds=40)), keeps_time=keeps_time)

@@ -122,10 +122,15 @@ def check_executors(setting: Setting, pipeline: Pipeline, *, starting: bool = Tr
                 raise
             click.echo(f"warning[OB120]: {error.message}\n  = help: {error.hint}", err=True)
     for name in dict.fromkeys(step.executor for step in pipeline if step.executor != "process"):
-        told = f"the executor `{name}` is not available"
+        reason, hint = "this version does not have it", "`--on process` runs the tasks on this machine"
         if name == "deephaven":
-            told += ": it needs the extra `deephaven`, which this version of openbell does not have yet"
-        hint = "`--on process` runs the tasks on this machine"
+            from openbell.executors.deephaven.interpreter import INSTALL, VARIABLE
+
+            other = f"another place: `executors: {{deephaven: {{python: ...}}}}` in openbell.yaml, or {VARIABLE}"
+            reason, hint = setting.client.problem(), f"{INSTALL}; {other}; or {hint}"
+        if not reason:
+            continue
+        told = f"the executor `{name}` is not available: {reason}"
         if starting:
             raise ExecutorUnavailable(told, hint=hint)
         click.echo(f"warning[OB120]: {told}\n  = help: {hint}", err=True)

@@ -18,8 +18,10 @@ from openbell.errors import NotFound
 if TYPE_CHECKING:
     from openbell.channels.protocol import Channel
     from openbell.core.model import AttemptKey
+    from openbell.core.state import Limits
     from openbell.doorbell import Doorbell
     from openbell.executors.embedded import Embedded
+    from openbell.executors.deephaven.interpreter import Client
     from openbell.executors.process.vitals import Vitals
     from openbell.executors.protocol import Executor
     from openbell.sensors.protocol import Sensor
@@ -79,7 +81,35 @@ class Setting:
             embedded=self.embedded,
             power=self.project.durability == "power",
         )
-        return {"process": process}
+        found: dict[str, Executor] = {"process": process}
+        python = self.client.interpreter()
+        if python is not None:
+            from openbell.executors.deephaven.executor import DeephavenExecutor
+
+            found["deephaven"] = DeephavenExecutor(
+                self.workspace.folder,
+                self.clock,
+                python,
+                slots=self.limits.executors["deephaven"].slots,
+                settings=self.project.deephaven,
+            )
+        return found
+
+    @property
+    def client(self) -> Client:
+        """Where the client of Deephaven Enterprise is."""
+        from openbell.executors.deephaven.interpreter import Client
+
+        named = self.project.deephaven.get("python")
+        return Client(self.project.folder, str(named) if named else None)
+
+    @property
+    def limits(self) -> Limits:
+        """What there is to share out."""
+        from openbell.core.state import Capacity, Limits
+
+        enterprise = Capacity(int(self.project.deephaven.get("slots", 1000)), False, True)
+        return Limits({"process": Capacity(self.slots), "deephaven": enterprise}, self.pools)
 
     @property
     def embedded(self) -> Embedded:

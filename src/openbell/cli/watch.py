@@ -15,7 +15,7 @@ from openbell.cli.lines import Lines
 from openbell.cli.options import LINES, PROJECT
 from openbell.cli.setting import Setting
 from openbell.cli.targets import find
-from openbell.core.state import Capacity, Limits, RunRecord
+from openbell.core.state import RunRecord
 from openbell.engine.conduct import Ending, View
 from openbell.engine.leader import holder
 from openbell.engine.watching import Sight, Watching
@@ -57,7 +57,7 @@ def watch(target: str, verbose: bool, output: str, project: str) -> int:
 
 def _watch(setting: Setting, store: Store, record: RunRecord, view: View) -> tuple[Sight, RunRecord]:
     gc.enable()  # this may take days
-    limits = Limits({"process": Capacity(setting.slots)}, setting.pools)
+    limits = setting.limits
 
     async def main() -> tuple[Sight, RunRecord]:
         watching = Watching(setting.workspace, store, setting.clock, Sheltered(view), limits)

@@ -24,7 +24,7 @@ from openbell.core.inputs import Fail
 from openbell.core.model import TaskKey
 from openbell.core.outlook import outlook
 from openbell.core.render import command, task_label
-from openbell.core.state import Capacity, Limits, State
+from openbell.core.state import Limits, State
 from openbell.core.states import TaskState
 from openbell.engine.engine import recall
 from openbell.engine.leader import holder
@@ -47,7 +47,7 @@ def why(target: str, project: str, output: str) -> None:
         return
     store = setting.past()
     wanted = find(store, target)
-    state = store.load(Limits({"process": Capacity(setting.slots)}, setting.pools))
+    state = store.load(setting.limits)
     state.runs.setdefault(wanted.record.id, wanted.record)
     if not wanted.record.paused:
         for _, seen in store.journal(run_id=wanted.record.id, limit=10**6, kinds=("FilesSeen",)):

@@ -15,7 +15,7 @@ from openbell.errors import NotFound
 
 if TYPE_CHECKING:
     from openbell.config.draft import Draft
-    from openbell.config.project_shapes import ProjectShape
+    from openbell.config.project_shapes import EnterpriseShape, ProjectShape
     from openbell.config.shapes import SharedShape
     from openbell.market import Market
 
@@ -43,6 +43,8 @@ class Project:
     engine: str | None = None
     """The Python that has the embedded engine, where one is named."""
     engine_recycle: int = _ENGINE_RECYCLE
+    deephaven: Mapping[str, str | float | bool] = field(default_factory=dict, repr=False)
+    """The deephaven executor: what is set of it, secrets among it."""
     pools: Mapping[str, float] = field(default_factory=dict)
     defaults: SharedShape | None = None
     markets: Mapping[str, Market] = field(default_factory=dict)
@@ -199,6 +201,7 @@ def _project(draft: Draft, folder: Path, shape: ProjectShape) -> Project:
         recycle=process.recycle or _RECYCLE,
         engine=_program(folder, shape.deephaven_core.python),
         engine_recycle=shape.deephaven_core.recycle_after or _ENGINE_RECYCLE,
+        deephaven=_enterprise(folder, shape.executors.deephaven),
         pools=shape.resources,
         defaults=shape.defaults,
         markets=markets,
@@ -206,3 +209,11 @@ def _project(draft: Draft, folder: Path, shape: ProjectShape) -> Project:
         unset=tuple(finding for finding in told if finding.code == "OB107"),
         warnings=tuple(finding for finding in told if finding.code != "OB107"),
     )
+
+
+def _enterprise(folder: Path, shape: EnterpriseShape) -> dict[str, str | float | bool]:
+    """What is set of the deephaven executor; paths are absolute."""
+    found = shape.model_dump(exclude_none=True)
+    return found | {
+        name: str(beside(folder, found[name])) for name in ("python", "private_key_path") if name in found
+    }

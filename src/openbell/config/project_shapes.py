@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Discriminator, Field, Tag
 
 from openbell.config.alert_shapes import AlertsShape
-from openbell.config.kinds import Duration, Kind, Name, Shape, Text, choice, whole, wrong
+from openbell.config.kinds import Duration, Flag, Kind, Name, Shape, Text, choice, number, whole, wrong
 from openbell.config.shapes import SIZE, Amounts, SharedShape
 from openbell.errors import OverlayError
 from openbell.market.overlay import Overlay, parse
@@ -112,10 +112,47 @@ class EmbeddedShape(Shape):
     )
 
 
+class EnterpriseShape(Shape):
+    """The deephaven executor, for steps and files that do not say it themselves."""
+
+    python: Text | None = Field(
+        None,
+        description="The Python that has the Enterprise client. Default: OPENBELL_ENTERPRISE_PYTHON, openbell's "
+        "own, or that in `.venv-deephaven`.",
+    )
+    slots: Annotated[int, whole(1, 10_000)] | None = Field(
+        None, description="Persistent queries at once. Default 1000."
+    )
+    connection_url: Text | None = Field(None, description="Address of connection.json.")
+    auth_method: Annotated[str, choice("password", "private_key")] | None = Field(
+        None, description="How to log in. Default: by password."
+    )
+    username: Text | None = Field(None, description="Who logs in.")
+    password: Text | None = Field(None, description="A reference: `${DH_PASSWORD}`.")
+    private_key_path: Text | None = Field(None, description="Private key file.")
+    heap_size_gb: Annotated[float, number(above=0, high=512)] | None = Field(
+        None, description="Heap of a query, in GB. Default 4."
+    )
+    jvm_profile: Text | None = Field(None, description="JVM profile. Default `Default`.")
+    server_name: Text | None = Field(None, description="Query server. Default `AutoQuery`.")
+    delete_successful_queries: Flag | None = Field(
+        None, description="Delete a query that has done its work, or was cancelled. Default true."
+    )
+    delete_failed_queries: Flag | None = Field(
+        None, description="Delete a query that has failed. Default false."
+    )
+    stopped: Annotated[str, choice("success", "failure")] | None = Field(
+        None, description="What a query has come to that somebody else has stopped. Default success."
+    )
+
+
 class ExecutorsShape(Shape):
     """The executors of a project."""
 
     process: ProcessShape = Field(ProcessShape.model_construct(), description="Local processes.")
+    deephaven: EnterpriseShape = Field(
+        EnterpriseShape.model_construct(), description="Persistent queries of Deephaven Enterprise."
+    )
 
 
 class ProjectShape(Shape):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import chain, groupby
 from itertools import count as counting
+from typing import NamedTuple
 
 from openbell.core.alarms import alarms, ending, escalations, overdue_at
 from openbell.core.answers import answer, cancellation
@@ -111,14 +112,24 @@ def _stops(state: State, record: RunRecord, group: Group, now: datetime) -> Iter
 
 def _timed(state: State, step: Step) -> bool:
     """Whether attempts of this step have deadlines that their executor does not see to."""
-    if step.start_timeout is not None or step.stop_at is not None or step.ends is not None:
+    if step.stop_at is not None or step.ends is not None:
         return True
-    return step.timeout is not None and not _keeps_time(state, step)
+    ours = _ours(state, step)
+    return (step.start_timeout is not None and ours.start) or (step.timeout is not None and ours.time)
 
 
-def _keeps_time(state: State, step: Step) -> bool:
+class _Ours(NamedTuple):
+    """Which timeouts of a step its executor does not see to."""
+
+    time: bool
+    start: bool
+
+
+def _ours(state: State, step: Step) -> _Ours:
     executor = state.limits.executors.get(step.executor)
-    return executor is None or executor.keeps_time
+    if executor is None:
+        return _Ours(time=False, start=True)
+    return _Ours(not executor.keeps_time, not executor.keeps_start)
 
 
 def _deadline(state: State, group: Group, live: Live) -> tuple[datetime, StopReason] | None:
@@ -127,9 +138,10 @@ def _deadline(state: State, group: Group, live: Live) -> tuple[datetime, StopRea
     found = [(step.ends, StopReason.END)] if step.ends is not None else []
     if step.stop_at is not None and not step.hold:
         found.append((step.stop_at, StopReason.WINDOW))
-    if live.state is TaskState.STARTING and step.start_timeout is not None:
-        found.append((live.since + step.start_timeout, StopReason.START_TIMEOUT))
-    elif live.started and step.timeout is not None and not _keeps_time(state, step):
+    if live.state is TaskState.STARTING:
+        if step.start_timeout is not None and _ours(state, step).start:
+            found.append((live.since + step.start_timeout, StopReason.START_TIMEOUT))
+    elif live.started and step.timeout is not None and _ours(state, step).time:
         found.append((live.started + step.timeout, StopReason.TIMEOUT))
     return min(found, default=None)
 

@@ -150,10 +150,12 @@ class RunRecord:
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """What one executor can hold. `keeps_time`: it enforces timeouts itself, by a monotonic clock."""
+    """What one executor can hold. `keeps_time`: it enforces timeouts itself, by a monotonic clock;
+    `keeps_start`: those of starts as well, since it alone knows what it waits for."""
 
     slots: int
     keeps_time: bool = True
+    keeps_start: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from pathlib import Path
 
-from openbell.config.expand import expand
+from openbell.config.expand import beside, expand
 from openbell.core.intake import taken_by
+from openbell.core.matrix import Scalar
 from openbell.core.model import AttemptKey, Call, Command, Run, Script, Step
 from openbell.core.needs import source
 from openbell.core.render import environment, query_name, render, values
-from openbell.core.state import RunRecord
+from openbell.core.state import Live, RunRecord
 from openbell.engine.caching import cache_of
 from openbell.engine.environment import activation
 from openbell.engine.upstream import Told, Upstream
-from openbell.executors.protocol import Brief
+from openbell.executors.protocol import Brief, Orphan
 from openbell.store.codec import encode_value
 
 
@@ -44,8 +46,35 @@ def brief(
         },
         cwd=run.pipeline.folder,
         python=run.pipeline.python,
+        settings=settings_of(run, step),
+        uid=run.uid,
         cache=cache_of(record, key, argv, digests),
         **_proof(run, step, key.cell),
+    )
+
+
+def settings_of(run: Run, step: Step) -> dict[str, Scalar]:
+    """What the pipeline says about the step's executor, references resolved. KeyError names a variable."""
+    found: dict[str, Scalar] = {}
+    for name, value in run.pipeline.settings.get(step.executor, {}).items():
+        text = expand(value, os.environ) if isinstance(value, str) else value
+        named = isinstance(text, str) and name.endswith("_path")
+        found[name] = str(beside(Path(run.pipeline.folder), str(text))) if named else text
+    return found
+
+
+def orphan(record: RunRecord, key: AttemptKey, live: Live) -> Orphan:
+    """What is told about an attempt that a former engine started. KeyError as for `brief`."""
+    step, run = record.groups[key.step].step, record.run
+    return Orphan(
+        key=key,
+        step=step,
+        handle=live.handle,
+        stop=live.stop,
+        name=query_name(run, step, key),
+        settings=settings_of(run, step),
+        uid=run.uid,
+        heard=live.heard,
     )
 
 

@@ -41,7 +41,7 @@ from openbell.core.occasions import request_id, unwatched
 from openbell.core.requests import Request, Submit
 from openbell.core.state import Limits, RunRecord, Schedule, State
 from openbell.core.states import RunState, StopReason
-from openbell.engine.briefing import brief
+from openbell.engine.briefing import brief, orphan
 from openbell.engine.environment import inherited
 from openbell.engine.inbox import Inbox
 from openbell.engine.intakes import Intakes
@@ -187,18 +187,20 @@ class Engine:
         found: dict[str, list[Orphan]] = {}
         for record in self.state.runs.values():
             for group in record.groups.values():
-                step = group.step
                 for cell, live in group.live.items():
-                    key = AttemptKey(record.id, step.name, cell, live.attempt)
-                    orphan = Orphan(key, step, live.handle, live.stop, live.heard)
-                    found.setdefault(step.executor, []).append(orphan)
+                    key = AttemptKey(record.id, group.step.name, cell, live.attempt)
+                    try:
+                        found.setdefault(group.step.executor, []).append(orphan(record, key, live))
+                    except KeyError as error:
+                        reason = f"the environment variable {error.args[0]} is not set in the leading engine"
+                        self.inbox.put(Unreachable(self._clock.now(), key.task, key.attempt, reason))
         return found
 
     def _unknown(self, name: str, orphans: Sequence[Orphan]) -> None:
         """Attempts on an executor that this engine does not have: they may live, so they keep their slots."""
         reason = f"this engine does not have the executor {name}"
-        for orphan in orphans:
-            self.inbox.put(Unreachable(self._clock.now(), orphan.key.task, orphan.key.attempt, reason))
+        for one in orphans:
+            self.inbox.put(Unreachable(self._clock.now(), one.key.task, one.key.attempt, reason))
 
     # ── the turn ─────────────────────────────────────────────────────────────────────────────
 

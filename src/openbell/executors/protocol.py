@@ -7,11 +7,12 @@ sorts that out. It must never report an attempt as over while it may still run.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Protocol
 
 from openbell.core.events import Fact
+from openbell.core.matrix import Scalar
 from openbell.core.model import AttemptKey, Step
 from openbell.core.state import Capacity
 from openbell.core.states import StopReason
@@ -36,6 +37,10 @@ class Brief:
     """Files that have to be there when it has ended well; relative to `cwd`."""
     verify: tuple[str, ...] = ()
     """The check that has to pass then: a program with its arguments, or a callable alone; empty for none."""
+    settings: Mapping[str, Scalar] = field(default_factory=dict, repr=False)
+    """What its pipeline says about this executor, secrets among it."""
+    uid: str = ""
+    """The uid of its run: no other run has it, in whatever project."""
     cache: Mapping[str, Any] | None = None
     """What the key of its kept result is made of; None: it is not kept."""
 
@@ -48,6 +53,10 @@ class Orphan:
     step: Step
     handle: str = ""
     stop: StopReason | None = None
+    name: str = ""
+    """The name that its remote query bears."""
+    settings: Mapping[str, Scalar] = field(default_factory=dict, repr=False)
+    uid: str = ""
     heard: int = 0
     """How far its worker's reports are recorded."""
 

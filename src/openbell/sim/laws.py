@@ -314,7 +314,8 @@ class Timeliness:
 
     def _own_deadline(self, step: Step, live: Live) -> datetime | None:
         if live.state is TaskState.STARTING:
-            return live.since + step.start_timeout if step.start_timeout else None
+            ours = step.start_timeout if not self._world.scenario.keeps_start else None
+            return live.since + ours if ours else None
         if self._world.scenario.keeps_time or not step.timeout or not live.started:
             return None
         return live.started + step.timeout

@@ -98,7 +98,8 @@ class SimExecutor:
 
     @property
     def capacity(self) -> Capacity:
-        return Capacity(self._world.scenario.slots, self._world.scenario.keeps_time)
+        scenario = self._world.scenario
+        return Capacity(scenario.slots, scenario.keeps_time, scenario.keeps_start)
 
     def open(self, report: Report) -> None:
         self._report = report
@@ -125,6 +126,9 @@ class SimExecutor:
         hangs = world.happens(world.scenario.hang) or (brief.step.hold and world.happens(0.6))
         if not (hangs and world.rng.random() < 0.3):
             self._tell(Started(world.clock.now(), key.task, key.attempt, f"p{key}"), world.rng.random())
+        elif brief.step.start_timeout and world.scenario.keeps_start:
+            seconds = brief.step.start_timeout.total_seconds()
+            world.after(seconds, lambda: self._expire(process, StopReason.START_TIMEOUT))
         if world.happens(0.1):
             away = world.rng.uniform(1, 60)
             self._tell(Unreachable(world.clock.now(), key.task, key.attempt, "simulated"), away)
@@ -168,9 +172,9 @@ class SimExecutor:
 
     # ── what really happens ──────────────────────────────────────────────────────────────────
 
-    def _expire(self, process: Process) -> None:
+    def _expire(self, process: Process, reason: StopReason = StopReason.TIMEOUT) -> None:
         if process.ended is None:
-            self._end(process, StopReason.TIMEOUT)
+            self._end(process, reason)
 
     def _end(self, process: Process, stopped: StopReason | None = None) -> None:
         world = self._world

@@ -144,7 +144,7 @@ def _step(draft: Draft, shape: PqShape, executor: str, *, here: bool) -> Step:
         retry=shared.retries(execution.max_retries),
         timeout=shared.minutes(shape.batch.timeout_minutes) if shape.batch else None,
         start_timeout=shared.minutes(shape.replay.init_timeout_minutes) if shape.replay else None,
-        demand=shared.reservation(execution.heap_size_gb),
+        demand=shared.reservation(execution.heap_size_gb, here=here),
         executor=executor,
         heap_gb=execution.heap_size_gb,
         env=shape.env,

@@ -112,7 +112,7 @@ def _step(draft: Draft, shape: ReplayFileShape, executor: str, *, here: bool) ->
         matrix=Matrix((dates, partition_axis("worker", execution.num_workers))),
         retry=shared.retries(execution.max_retries),
         start_timeout=shared.minutes(replay.init_timeout_minutes),
-        demand=shared.reservation(replay.heap_size_gb),
+        demand=shared.reservation(replay.heap_size_gb, here=here),
         executor=executor,
         heap_gb=replay.heap_size_gb,
         env=shape.env,

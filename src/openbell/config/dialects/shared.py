@@ -207,9 +207,9 @@ def minutes(count: float) -> timedelta:
     return max(timedelta(milliseconds=1), timedelta(minutes=min(count, 3650 * 24 * 60)))
 
 
-def reservation(heap_size_gb: float) -> Demand:
-    """The heap: a reservation for the slots, not a cap (a plain Python worker has no heap)."""
-    return Demand(memory=int(heap_size_gb * 2**30), memory_cap=False)
+def reservation(heap_size_gb: float, *, here: bool) -> Demand:
+    """The heap: a reservation of this machine's memory, not a cap (a plain Python worker has no heap)."""
+    return Demand(memory=int(heap_size_gb * 2**30), memory_cap=False) if here else Demand()
 
 
 def zone(draft: Draft, calendar: str | None) -> str:
