@@ -126,7 +126,9 @@ def check_executors(setting: Setting, pipeline: Pipeline, *, starting: bool = Tr
         if name == "deephaven":
             from openbell.executors.deephaven.interpreter import INSTALL, VARIABLE
 
-            other = f"another place: `executors: {{deephaven: {{python: ...}}}}` in openbell.yaml, or {VARIABLE}"
+            other = (
+                f"another place: `executors: {{deephaven: {{python: ...}}}}` in openbell.yaml, or {VARIABLE}"
+            )
             reason, hint = setting.client.problem(), f"{INSTALL}; {other}; or {hint}"
         if not reason:
             continue

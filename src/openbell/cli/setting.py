@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from openbell.core.model import AttemptKey
     from openbell.core.state import Limits
     from openbell.doorbell import Doorbell
-    from openbell.executors.embedded import Embedded
     from openbell.executors.deephaven.interpreter import Client
+    from openbell.executors.embedded import Embedded
     from openbell.executors.process.vitals import Vitals
     from openbell.executors.protocol import Executor
     from openbell.sensors.protocol import Sensor

@@ -117,8 +117,8 @@ class EnterpriseShape(Shape):
 
     python: Text | None = Field(
         None,
-        description="The Python that has the Enterprise client. Default: OPENBELL_ENTERPRISE_PYTHON, openbell's "
-        "own, or that in `.venv-deephaven`.",
+        description="The Python that has the Enterprise client. Default: OPENBELL_ENTERPRISE_PYTHON, "
+        "openbell's own, or that in `.venv-deephaven`.",
     )
     slots: Annotated[int, whole(1, 10_000)] | None = Field(
         None, description="Persistent queries at once. Default 1000."

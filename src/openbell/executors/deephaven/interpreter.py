@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 
 CLIENT = "deephaven_enterprise"
@@ -45,14 +46,14 @@ class Client:
 @lru_cache(16)
 def has_client(python: str) -> bool:
     """Whether this interpreter has the client. One outside of environments is asked."""
+    if python == sys.executable:
+        return find_spec(CLIENT) is not None
     program = shutil.which(python)
     if program is None:
         return False
     venv = Path(program).parent.parent
     if any(venv.glob(f"lib/python3*/site-packages/{CLIENT}")):
         return True
-    if (venv / "pyvenv.cfg").exists() and not any(venv.glob("lib/python3*/site-packages/*.pth")):
-        return False
     code = f"import sys, importlib.util as u; sys.exit(u.find_spec({CLIENT!r}) is None)"
     try:
         done = subprocess.run([program, "-c", code], capture_output=True, timeout=_PATIENCE, check=False)
