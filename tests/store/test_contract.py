@@ -61,6 +61,7 @@ from openbell.core.requests import (
     AckAlert,
     CancelTasks,
     HaltRun,
+    MarkTasks,
     Only,
     PauseRun,
     Request,
@@ -315,6 +316,53 @@ def test_tasks_that_fail_without_a_try_come_back_with_their_kind(store: Store) -
     assert snapshot(ledger.kept().runs[RUN]) == snapshot(world.record)
 
 
+@pytest.mark.parametrize("cell", [None, 1])
+def test_what_somebody_has_marked_comes_back(store: Store, cell: int | None) -> None:
+    world = World(step("a", 300), step("b", needs=(Need("a", NeedMode.SOME),)), slots=3)
+    ledger = Ledger(store, world)
+    world.act()
+    for (task, _), code in zip(world.live(), (0, 1, 1), strict=True):
+        world.apply(
+            Started(later(1), task, 1, "1"), Exited(later(2), task, 1, Exit(code), {"pnl": task.cell})
+        )
+    asked = (CancelTasks(RUN, "a"), MarkTasks(RUN, "a", TaskState.SUCCEEDED, "seen", cell, "ann"))
+    for request in (*asked, RetryTasks(RUN, step="a", cell=1)):
+        world.apply(Requested(later(3), type(request).__name__, request, RUN))
+        ledger.write()
+        world.act(later(3))
+        ledger.write()
+        record = store.run(RUN)
+        assert record is not None
+        assert snapshot(record) == snapshot(world.record)
+        if isinstance(request, MarkTasks):
+            assert record.groups["a"].marked == (299 if cell is None else 1)
+            assert dict(store.results(RUN, "a")).keys() == ({0} if cell is None else {0, 2})
+        for task, _ in world.live():
+            world.end(0, later(4), only=[task])
+    ledger.write()
+    found = store.run(RUN)
+    assert found is not None
+    assert snapshot(found) == snapshot(world.record)
+    assert found.groups["b"].outdated == 1, "it began before the second try of a/1 had succeeded"
+    world.act(later(5))
+    ledger.write()
+    assert snapshot(ledger.kept().runs[RUN]) == snapshot(world.record)
+    assert [event for _, event in store.journal(limit=10_000)] == world.journal
+
+
+def test_a_marked_success_is_none_to_fall_back_on(store: Store) -> None:
+    world = World(step("a", 2), slots=9)
+    ledger = Ledger(store, world)
+    world.act()
+    world.end(1)
+    world.act()
+    world.apply(Requested(later(1), "m", MarkTasks(RUN, "a", TaskState.SUCCEEDED, "seen", None, "ann"), RUN))
+    world.act(later(1))
+    ledger.write()
+    assert world.record.outcome is RunState.SUCCEEDED
+    assert store.last_success("p", "a", later(9)) is None
+
+
 def test_attempts_tell_their_story(store: Store) -> None:
     ledger = busy(store)
     found = {info.key.cell: info for info in store.attempts(RUN) if info.key.step == "a"}
@@ -420,11 +468,12 @@ def test_a_closed_run_is_remembered_and_not_loaded(store: Store) -> None:
 
 REQUESTS: list[Request] = [
     Submit(pipeline(step("x", 3)), "digest", "me", new=True, reopen=False, only=Only.FAILED, exclusive=True),
-    RetryTasks(RUN, Only.MISSING, "a", 3, "ann"),
+    RetryTasks(RUN, Only.MISSING, "a", 3, "ann", downstream=False),
     CancelTasks(RUN),
     PauseRun(RUN, "lunch"),
     ResumeRun(RUN),
     HaltRun(RUN, "bye"),
+    MarkTasks(RUN, "a", TaskState.SKIPPED, "why", None, "ann"),
 ]
 
 

@@ -35,9 +35,15 @@ def choose_view(setting: Setting, store: Store, output: str, *, verbose: bool) -
 
 
 def carry_out(
-    setting: Setting, store: Store, request: Request, view: View, *, patient: bool = True
+    setting: Setting,
+    store: Store,
+    request: Request,
+    view: View,
+    *,
+    patient: bool = True,
+    lasting: bool = True,
 ) -> Ending:
-    """Carry a request to its end, leading or following."""
+    """Carry a request to its end, leading or following (how far: see `Conductor`)."""
     gc.freeze()  # what has been imported stays
     gc.enable()  # from here on it may take days
     conductor = Conductor(
@@ -50,6 +56,7 @@ def carry_out(
         view=Sheltered(view),
         pools=setting.pools,
         patient=patient,
+        lasting=lasting,
     )
     return asyncio.run(conductor.conduct(request))
 

@@ -45,6 +45,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "logs": ("openbell.cli.logs:logs", "What tasks have printed."),
     "why": ("openbell.cli.why:why", "Why a task has not started."),
     "retry": ("openbell.cli.requests:retry", "Reopen failed tasks of a run, and follow it."),
+    "mark": ("openbell.cli.requests:mark", "Say that a task has succeeded, or is skipped."),
     "cancel": ("openbell.cli.requests:cancel", "Cancel a run, a step, or one task."),
     "alerts": ("openbell.cli.alerts:alerts", "What was told to whom; who sees to it; do channels work."),
     "pause": ("openbell.cli.requests:pause", "Start nothing more of a run; what runs ends by itself."),

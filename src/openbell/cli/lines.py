@@ -20,6 +20,7 @@ from openbell.core.events import (
     FallBack,
     Force,
     Lost,
+    Mark,
     Notify,
     Pause,
     Reached,
@@ -74,6 +75,8 @@ class Lines:
         self._clock = SystemClock()
 
     def opened(self, record: RunRecord, answer: Answer) -> None:
+        if not answer.accepted:
+            return  # whoever asked is told why
         if self._run == record.id:
             self._say("Its engine has left: this one goes on with it")
             return
@@ -149,8 +152,15 @@ class Lines:
                 self._say(f"Skipped: {name}{more}: {event.reason}", "WARNING")
             case FallBack(step=step, source=source):
                 self._say(f"{step} has failed: its results of {source} stand for it", "WARNING")
+            case Reopen(step=step, reason=reason, states=states) if record and TaskState.SUCCEEDED in states:
+                self._done = record.count(TaskState.SUCCEEDED)
+                self._say(f"Opened again, of {step}: {reason}")
             case Cancel(step=step, cell=None, reason=reason):
                 self._say(f"Cancelled, all of {step} that waits: {reason}", "WARNING")
+            case Mark() if record:
+                task = TaskKey(event.run, event.step, event.cell) if event.cell is not None else None
+                name = task_label(record.run.pipeline, task) if task else f"all of {event.step} that was open"
+                self._say(f"Marked {event.to.name.lower()} by {event.actor}: {name}: {event.reason}")
             case Notify():
                 to = f" (to {', '.join(event.channels)})" if event.channels else ""
                 self._say(f"Alert {event.alert}, {event.severity.value}: {event.text}{to}", "WARNING")

@@ -36,6 +36,7 @@ def report(
     It needs no network and no server. TARGET is a run; without a number, the newest of the name. Results that
     name an SVG or PNG file are drawn in it.
     """
+    from openbell.core.events import Mark
     from openbell.report.build import build
     from openbell.report.heat import Wanted
 
@@ -46,7 +47,9 @@ def report(
     assert info is not None
     attempts = list(store.attempts(record.id, last_only=True))
     path = Path(output or f"{record.id.replace('/', '-')}.html")
-    page = build(info, record, attempts, _source(record.run.pipeline.source), wanted)
+    marked = store.journal(run_id=record.id, limit=10**6, kinds=("Mark",))
+    marks = [event for _, event in marked if isinstance(event, Mark)]
+    page = build(info, record, attempts, _source(record.run.pipeline.source), wanted, marks)
     path.write_text(page, encoding="utf-8")
     told = {"run": record.id, "file": str(path.resolve()), "bytes": path.stat().st_size}
     click.echo(json.dumps(told, ensure_ascii=False) if form == "json" else shown(path))

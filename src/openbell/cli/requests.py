@@ -1,4 +1,4 @@
-"""`retry`, `cancel`, `pause`, `resume`: asked of the engine that leads, or done here when none does."""
+"""What is asked of the engine that leads, or done here when none does: `retry`, `mark`, `cancel` ..."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from pathlib import Path
 
 import click
 
-from openbell.cli.carry import carry_out, choose_view
+from openbell.cli.carry import accepted, carry_out, choose_view
 from openbell.cli.ending import show_ending
 from openbell.cli.lines import Lines
 from openbell.cli.options import LINES, OUTPUT, PROJECT
 from openbell.cli.setting import Setting, actor
 from openbell.cli.targets import find
 from openbell.core.events import Answer
-from openbell.core.requests import CancelTasks, Only, PauseRun, ResumeRun, RetryTasks
+from openbell.core.requests import CancelTasks, MarkTasks, Only, PauseRun, ResumeRun, RetryTasks
+from openbell.core.states import TaskState
 from openbell.errors import ExitCode
 from openbell.store.protocol import Store
 
@@ -28,22 +29,58 @@ from openbell.store.protocol import Store
     show_default=True,
     help="Failed tasks, or all that has not succeeded.",
 )
+@click.option(
+    "--no-downstream", is_flag=True, help="Leave what was made without them as it is when they succeed."
+)
 @click.option("--verbose", is_flag=True, help="Every decision.")
 @PROJECT
 @OUTPUT
-def retry(target: str, only: str, verbose: bool, project: str, output: str) -> int:
+def retry(target: str, only: str, no_downstream: bool, verbose: bool, project: str, output: str) -> int:
     """Reopen tasks of a run that have ended without success, and follow it to its end.
 
-    TARGET is RUN, RUN/STEP or RUN/STEP/CELL. Earlier attempts stay in the history.
+    TARGET is RUN, RUN/STEP or RUN/STEP/CELL. Earlier attempts stay in the history. When they succeed now,
+    steps that had gone on without them run again. Named as such, a marked task is opened again too.
     """
     setting = Setting.of(Path(project))
     store = setting.past()
     wanted = find(store, target)
-    request = RetryTasks(wanted.record.id, Only(only), wanted.step, wanted.cell, actor())
+    request = RetryTasks(
+        wanted.record.id, Only(only), wanted.step, wanted.cell, actor(), downstream=not no_downstream
+    )
     ending = carry_out(setting, store, request, choose_view(setting, store, output, verbose=verbose))
     if ending.answer is not None and not ending.answer.accepted:
         click.echo(f"{wanted.record.id}: {ending.answer.message}", err=True)
         return ExitCode.OK
+    return show_ending(store, ending, output)
+
+
+@click.command()
+@click.argument("target", metavar="TASK")
+@click.argument("outcome", type=click.Choice(["succeeded", "skipped"]))
+@click.option("--reason", required=True, help="Why. It is kept with your name, and shown with the task.")
+@click.option("--verbose", is_flag=True, help="Every decision.")
+@PROJECT
+@LINES
+def mark(target: str, outcome: str, reason: str, verbose: bool, project: str, output: str) -> int:
+    """Say that a task has succeeded, or that it is skipped, whatever its attempts came to.
+
+    TASK is RUN/STEP or RUN/STEP/CELL; what runs cannot be marked. After `succeeded`, those who need it go on,
+    without results of it: here, or where the run is led. `openbell retry TASK` takes a mark back.
+    """
+    setting = Setting.of(Path(project))
+    store = setting.past()
+    wanted = find(store, target)
+    if wanted.step is None:
+        raise click.UsageError(f"{target} is a run: name a step of it, {wanted.record.id}/STEP[/CELL]")
+    if not reason.strip():
+        raise click.UsageError("--reason is empty: say why, it is all that is left of it tomorrow")
+    state = TaskState[outcome.upper()]
+    request = MarkTasks(wanted.record.id, wanted.step, state, reason, wanted.cell, actor())
+    view = choose_view(setting, store, output, verbose=verbose)
+    ending = accepted(carry_out(setting, store, request, view, lasting=False))
+    if ending.record is None or ending.record.outcome is None or ending.answer is None:
+        return _show_answer(wanted.record.id, ending.answer, output)
+    _show_answer(wanted.record.id, ending.answer, output)
     return show_ending(store, ending, output)
 
 

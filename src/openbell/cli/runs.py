@@ -13,8 +13,10 @@ import click
 from openbell.cli.options import OUTPUT, PROJECT
 from openbell.cli.setting import Setting
 from openbell.cli.targets import Target, find
+from openbell.cli.why import marks
 from openbell.cli.words import columns, commit_words, moment, plural, seconds, size
 from openbell.core.failures import failure_groups
+from openbell.core.group import MARKED
 from openbell.core.matrix import label
 from openbell.core.model import AttemptKey, Pipeline
 from openbell.core.render import task_label
@@ -217,6 +219,8 @@ def _show_task(store: Store, wanted: Target) -> None:
     group = record.groups[task.step]
     click.secho(f"{record.id}/{task.step}", bold=True, nl=False)
     click.echo(f"  {label(group.step.matrix.coordinates(task.cell))}  {group.state(task.cell).name.lower()}")
+    for told in marks(store, task) if group.flags[task.cell] & MARKED else ():
+        click.secho(f"  {told}", fg="yellow")
     for info in store.attempts(record.id):
         if info.key.task == task and wanted.attempt in (None, info.key.attempt):
             _show_attempt(info)
@@ -268,6 +272,11 @@ def _as_json(store: Store, wanted: Target) -> dict[str, Any]:
         "forced": asdict(record.run.forced) if record.run.forced else None,
         "counts": {state.name.lower(): count for state, count in summary.counts.items()},
         "concessions": concessions(record),
+        "marked": {
+            name: {cell: group.state(cell).name.lower() for cell in group.flagged(MARKED)}
+            for name, group in record.groups.items()
+            if group.marked
+        },
         "fallbacks": {name: group.fallback for name, group in record.groups.items() if group.fallback},
         "attempts": [
             _attempt_json(wanted, info) for info in store.attempts(record.id) if wanted.covers(info.key)

@@ -15,15 +15,16 @@ from openbell.cli.words import moment, plural, seconds
 from openbell.config.catalog import catalog
 from openbell.config.definition import Definition
 from openbell.core.alarms import overdue_at
-from openbell.core.events import Cancel, Skip
+from openbell.core.events import Cancel, Mark, Skip
 from openbell.core.evolve import evolve
 from openbell.core.explain import explain
 from openbell.core.gates import Blocker
 from openbell.core.graph import dependants
+from openbell.core.group import MARKED, OUTDATED
 from openbell.core.inputs import Fail
 from openbell.core.model import TaskKey
 from openbell.core.outlook import outlook
-from openbell.core.render import command, task_label
+from openbell.core.render import command, task_label, task_path
 from openbell.core.state import Limits, State
 from openbell.core.states import TaskState
 from openbell.engine.engine import recall
@@ -123,6 +124,10 @@ def _show(
             click.echo("  nothing holds it: it starts with the next turn of the engine")
         if not leading:
             click.echo(f"  no engine leads this project: {command(pipeline)}")
+    elif group.flags[task.cell] & MARKED:
+        for told in marks(store, task):
+            click.echo(f"  {told}")
+        click.echo(f"  to take that back: openbell retry {task_path(pipeline, task)}")
     elif found is TaskState.SKIPPED or found is TaskState.CANCELLED:
         for reason in _reasons(store, task):
             click.echo(f"  {reason}")
@@ -133,6 +138,8 @@ def _show(
         for reason in _reasons(store, task) if not group.tries[task.cell] else ():
             click.echo(f"  {reason}")
         click.echo(f"  after {plural(group.tries[task.cell], 'attempt')}; again: openbell retry {task.run}")
+    if group.flags[task.cell] & OUTDATED:
+        click.echo("  out of date: what it needs has come to more since it began")
     if not found.final and (below := dependants(pipeline.steps, task.step)):
         click.echo(f"  waits for it: {', '.join(below)}")
 
@@ -150,6 +157,16 @@ def _reasons(store: Store, task: TaskKey) -> list[str]:
         event.reason
         for _, event in store.journal(run_id=task.run, limit=10**6, kinds=("Skip", "Cancel", "Fail"))
         if isinstance(event, Skip | Cancel | Fail) and event.step == task.step and event.covers(task.cell)
+    ]
+    return found[-1:]
+
+
+def marks(store: Store, task: TaskKey) -> list[str]:
+    """What was said last of a marked task, by whom and when."""
+    found = [
+        f"marked {event.to.name.lower()} by {event.actor} at {moment(event.at)}: {event.reason}"
+        for _, event in store.journal(run_id=task.run, limit=10**6, kinds=("Mark",))
+        if isinstance(event, Mark) and event.step == task.step and event.covers(task.cell)
     ]
     return found[-1:]
 

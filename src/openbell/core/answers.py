@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from openbell.core.events import (
@@ -12,6 +12,7 @@ from openbell.core.events import (
     Answer,
     Cancel,
     Force,
+    Mark,
     OpenRun,
     Pause,
     Reopen,
@@ -19,12 +20,16 @@ from openbell.core.events import (
     Stop,
 )
 from openbell.core.gates import expired, missed
+from openbell.core.graph import dependants
+from openbell.core.group import MARKED
 from openbell.core.intake import rebound
 from openbell.core.model import NeedMode, Run, TaskKey
+from openbell.core.render import task_path
 from openbell.core.requests import (
     AckAlert,
     CancelTasks,
     HaltRun,
+    MarkTasks,
     Only,
     PauseRun,
     Request,
@@ -56,6 +61,10 @@ def answer(state: State, request_id: str, request: Request, run: str, now: datet
             count = _reopened(record, actions)
             opened = f"{count:,} task{'s' * (count != 1)} reopened" if count else "resumed"
             done = opened if actions else "nothing to retry"
+        case MarkTasks():
+            done = _unmarkable(record, request)
+            actions = [] if done else list(_mark(record, request, now))
+            done = done or _marked(record, request, actions)
         case CancelTasks():
             actions = list(_cancel(record, request, now))
             done = "cancelled" if actions else "nothing to cancel: it has ended already"
@@ -154,11 +163,13 @@ def _barred(record: RunRecord, now: datetime) -> set[str]:
 def _retry(record: RunRecord, request: RetryTasks, now: datetime) -> Iterator[Action]:
     reason = f"retry by {request.actor or 'a user'}"
     opened = False
+    alone = not request.downstream
     for group in _chosen(record, request.step):
-        if request.cell is None:
-            actions = list(_reopen(record, group, _REOPENED[request.only], reason, now))
-        elif (was := group.state(request.cell)) in _REOPENED[Only.MISSING]:
-            actions = [Reopen(now, record.id, group.step.name, (was,), reason, request.cell)]
+        cell = 0 if request.step is not None and group.size == 1 else request.cell
+        if cell is None:
+            actions = list(_reopen(record, group, _REOPENED[request.only], reason, now, alone=alone))
+        elif (was := group.state(cell)) in _REOPENED[Only.MISSING] or group.flags[cell] & MARKED:
+            actions = [Reopen(now, record.id, group.step.name, (was,), reason, cell, alone)]
         else:
             actions = []
         opened = opened or bool(actions)
@@ -166,25 +177,85 @@ def _retry(record: RunRecord, request: RetryTasks, now: datetime) -> Iterator[Ac
     if request.step is not None and opened:  # what was skipped for its sake
         for group in record.groups.values():
             if group.step.name != request.step or group.step.sequential:
-                yield from _reopen(record, group, (TaskState.SKIPPED,), reason, now)
+                yield from _reopen(record, group, (TaskState.SKIPPED,), reason, now, alone=alone)
     if record.paused:
         yield Resume(now, record.id)
 
 
 def _reopen(
-    record: RunRecord, group: Group, states: tuple[TaskState, ...], reason: str, now: datetime
+    record: RunRecord,
+    group: Group,
+    states: tuple[TaskState, ...],
+    reason: str,
+    now: datetime,
+    *,
+    alone: bool = False,
 ) -> Iterator[Reopen]:
-    if any(group.count(state) for state in states):
-        yield Reopen(now, record.id, group.step.name, states, reason)
+    if _count(group, states):
+        yield Reopen(now, record.id, group.step.name, states, reason, alone=alone)
+
+
+def _count(group: Group, states: tuple[TaskState, ...]) -> int:
+    """The tasks in these states that nobody has marked."""
+    return sum(map(group.count, states)) - sum(group.state(c) in states for c in group.flagged(MARKED))
 
 
 def _reopened(record: RunRecord, actions: list[Action]) -> int:
     opened = 0
     for action in actions:
         if isinstance(action, Reopen):
-            group = record.groups[action.step]
-            opened += sum(map(group.count, action.states)) if action.cell is None else 1
+            opened += 1 if action.cell is not None else _count(record.groups[action.step], action.states)
     return opened
+
+
+_MARKABLE = {
+    TaskState.SUCCEEDED: (TaskState.WAITING, TaskState.FAILED, TaskState.CANCELLED, TaskState.SKIPPED),
+    TaskState.SKIPPED: (TaskState.WAITING, TaskState.FAILED, TaskState.CANCELLED),
+}
+
+
+def _unmarkable(record: RunRecord, request: MarkTasks) -> str:
+    """Why what is meant cannot be marked, and what to do about it; or an empty text."""
+    group = record.groups.get(request.step)
+    if group is None:
+        return f"{record.id} has no step {request.step}"
+    cells = range(group.size) if request.cell is None else (request.cell,)
+    if (live := next((cell for cell in cells if cell in group.live), None)) is not None:
+        task = task_path(record.run.pipeline, TaskKey(record.id, request.step, live))
+        return f"{task} runs: wait for its end, or end it with `openbell cancel {task}`, and mark it then"
+    if any(group.state(cell) in _MARKABLE[request.outcome] for cell in cells):
+        return ""
+    if any(group.flags[cell] & MARKED for cell in cells):
+        task = task_path(record.run.pipeline, TaskKey(record.id, request.step, cells[0]))
+        return f"it is marked already; `openbell retry {task}` takes that back"
+    return f"nothing to mark {request.outcome.name.lower()}: all of it has {_found(group, cells)} already"
+
+
+def _found(group: Group, cells: Sequence[int]) -> str:
+    states = {group.state(cell).name.lower() for cell in cells}
+    return " or ".join(sorted(states)).replace("skipped", "been skipped")
+
+
+def _mark(record: RunRecord, request: MarkTasks, now: datetime) -> Iterator[Mark | Reopen]:
+    """The mark, and what was skipped for the sake of what now counts as succeeded."""
+    step, actor = request.step, request.actor or "a user"
+    states = _MARKABLE[request.outcome]
+    yield Mark(now, record.id, step, request.outcome, states, actor, request.reason, request.cell)
+    if request.outcome is TaskState.SUCCEEDED:
+        reason = f"{step} is marked succeeded by {actor}"
+        behind = dependants(record.run.pipeline.steps, step)
+        if record.groups[step].step.sequential and request.cell is not None:
+            behind = [step, *behind]
+        for name in behind:
+            yield from _reopen(record, record.groups[name], (TaskState.SKIPPED,), reason, now)
+
+
+def _marked(record: RunRecord, request: MarkTasks, actions: list[Action]) -> str:
+    group = record.groups[request.step]
+    count = 1 if request.cell is not None else _count(group, _MARKABLE[request.outcome])
+    told = f"{count:,} task{'s' * (count != 1)} marked {request.outcome.name.lower()}"
+    opened = _reopened(record, actions)
+    return f"{told}, {opened:,} reopened" if opened else told
 
 
 def _cancel(record: RunRecord, request: CancelTasks, now: datetime) -> Iterator[Action]:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from openbell.core.alarms import alarms, ending, escalations, overdue_at
 from openbell.core.answers import answer, cancellation
 from openbell.core.binding import binding, given_up, taken_away, turns
-from openbell.core.events import Action, Cancel, CloseRun, FallBack, Skip, Stall, Start, Stop
+from openbell.core.events import Action, Cancel, CloseRun, FallBack, Reopen, Skip, Stall, Start, Stop
 from openbell.core.gates import PATIENT, Scope, awaits_files, closed_gate, expired, missed, slots
 from openbell.core.inputs import Clear, Fail, Lookout, WaitingFor
 from openbell.core.intake import lookout, waits_for_chores
@@ -24,6 +24,7 @@ from openbell.core.model import Late, Step, TaskKey
 from openbell.core.naps import Naps
 from openbell.core.needs import AFTER, after_one, hopeless, lost, recourse
 from openbell.core.occasions import moments, occasions
+from openbell.core.renewals import renewals
 from openbell.core.requests import CancelTasks
 from openbell.core.resources import Pool, Usage, asks
 from openbell.core.state import Group, Live, RunRecord, State
@@ -67,6 +68,7 @@ def decide(state: State, now: datetime, naps: Naps | None = None) -> Decision:
     waiting: list[tuple[RunRecord, Group]] = []
     for record in awake:
         tripped = record.tripped
+        renewed: list[Reopen] = []
         for group in record.groups.values():
             if group.live:
                 actions.extend(_stops(state, record, group, now))
@@ -76,13 +78,16 @@ def decide(state: State, now: datetime, naps: Naps | None = None) -> Decision:
                     waiting.append((record, group))
             elif group.earlier and (source := recourse(record, group)):
                 actions.append(FallBack(now, record.id, group.step.name, source))
+            if group.outdated and not tripped:
+                renewed += renewals(record, group, now)
         actions.extend(alarms(record, numbers, now))
-        if record.complete and not waits_for_chores(state, record.id):
+        actions.extend(renewed)
+        if record.complete and not renewed and not waits_for_chores(state, record.id):
             result = outcome(record)
             actions.extend(ending(record, result, numbers, now))
             actions.append(CloseRun(now, record.id, result))
         actions.extend(_stall(record, now))
-    if not any(isinstance(action, Fail) for action in actions):  # it may be one too many
+    if not any(isinstance(one, Fail | Reopen) for one in actions):  # one too many; what others would need
         actions.extend(_starts(state, now, waiting))
     if not actions:
         for record in awake:

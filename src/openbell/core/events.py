@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from openbell.core.alerts import Acknowledge as Acknowledge
@@ -19,7 +19,13 @@ from openbell.core.alerts import Overdue as Overdue
 from openbell.core.exits import Exit as Exit
 from openbell.core.fallbacks import FallBack as FallBack
 from openbell.core.fallbacks import Recalled as Recalled
-from openbell.core.inputs import Arrived, Bind, Clear, Cleared, Fail, FilesSeen, InputFile
+from openbell.core.firings import Fire as Fire
+from openbell.core.firings import Miss as Miss
+from openbell.core.firings import Unplanned as Unplanned
+from openbell.core.firings import Unwatch as Unwatch
+from openbell.core.firings import Watch as Watch
+from openbell.core.inputs import Arrived, Bind, Clear, Cleared, Fail, FilesSeen
+from openbell.core.marks import Mark as Mark
 from openbell.core.model import Forced, Pipeline, Run, TaskKey
 from openbell.core.requests import Request
 from openbell.core.states import RunState, StopReason, TaskState
@@ -94,7 +100,11 @@ class Cancel:
 
 @dataclass(frozen=True, slots=True)
 class Reopen:
-    """Final cells of this step in one of `states` (or the one named) wait again: a new generation."""
+    """Final cells of this step in one of `states` (or the one named) wait again: a new generation.
+
+    Of a whole step, those that somebody has marked stay as they are. `alone`: what was made without them is
+    left as it is when they succeed.
+    """
 
     at: datetime
     run: str
@@ -102,6 +112,7 @@ class Reopen:
     states: tuple[TaskState, ...]
     reason: str
     cell: int | None = None
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,76 +172,6 @@ class Answer:
     run: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Watch:
-    """A trigger is heeded from `position` on: an instant in ISO form, or the label of a session."""
-
-    at: datetime
-    pipeline: str
-    trigger: str
-    position: str
-
-
-@dataclass(frozen=True, slots=True)
-class Unwatch:
-    """The trigger is gone from its pipeline."""
-
-    at: datetime
-    pipeline: str
-    trigger: str
-
-
-@dataclass(frozen=True, slots=True)
-class Fire:
-    """The occasion has come: a run of this pipeline is due. It stands until a run answers for it.
-
-    `queued`: its predecessor still runs. The same comes again without that when it is its turn.
-    """
-
-    at: datetime
-    pipeline: str
-    trigger: str
-    position: str
-    key: str
-    nominal: datetime
-    session: date | None = None
-    mode: str = ""
-    queued: bool = False
-    files: tuple[InputFile, ...] = ()
-    """Those whose arrival it is. They open no other run."""
-
-    @property
-    def run(self) -> str:
-        """The id of the run that it leads to."""
-        return f"{self.pipeline}/{self.key}"
-
-
-@dataclass(frozen=True, slots=True)
-class Miss:
-    """Occasions that no run will answer for: `count` of them, from the key `first` to the key `last`."""
-
-    at: datetime
-    pipeline: str
-    trigger: str
-    position: str
-    first: str
-    last: str
-    count: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Unplanned:
-    """No run comes of an occasion that had come: its file or its calendar does not allow it, or it was
-    queued in vain."""
-
-    at: datetime
-    pipeline: str
-    trigger: str
-    key: str
-    reason: str
-
-
 Action = (
     OpenRun
     | Amend
@@ -241,6 +182,7 @@ Action = (
     | Fail
     | Cancel
     | Reopen
+    | Mark
     | FallBack
     | Force
     | Pause

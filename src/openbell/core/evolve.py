@@ -7,6 +7,7 @@ one that is not about the attempt that lives changes nothing.
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 from openbell.core import alarms
 from openbell.core.events import (
@@ -26,6 +27,7 @@ from openbell.core.events import (
     Force,
     Led,
     Lost,
+    Mark,
     Miss,
     Notify,
     OpenRun,
@@ -51,11 +53,13 @@ from openbell.core.events import (
 )
 from openbell.core.following import label_of, remember
 from openbell.core.freshness import Dataset, newer
+from openbell.core.group import MARKED
 from openbell.core.holds import put, put_all, settle_behind, settle_run
 from openbell.core.inputs import Arrived, Bind, Clear, Cleared, Fail, FilesSeen
 from openbell.core.intake import bind, clear, consume, is_awaited, look_again, rebound, see
 from openbell.core.model import AttemptKey, TaskKey
 from openbell.core.occasions import answered, arrive, note
+from openbell.core.renewals import outdate
 from openbell.core.retry import verdict_on
 from openbell.core.state import Group, Live, RunRecord, State
 from openbell.core.states import TRANSITIONS, TaskState, Verb
@@ -76,6 +80,8 @@ def evolve(state: State, event: Event) -> None:
             _stop(state, event)
         case Skip() | Fail() | Cancel() | Reopen():
             _move(state, event)
+        case Mark():
+            _mark(state, event)
         case FallBack():
             record = state.runs[event.run]
             group = record.groups[event.step]
@@ -270,15 +276,17 @@ def _end(state: State, event: Exited | Refused | Lost) -> None:
             if group.step.name in record.listed:
                 group.results[cell] = event.result
             consume(state, event)
-            _provide(state, record, group, event)
+            _provide(state, record, group, event.at)
+            if group.outdates:
+                outdate(group, [cell])
 
 
-def _provide(state: State, record: RunRecord, group: Group, event: Exited) -> None:
+def _provide(state: State, record: RunRecord, group: Group, at: datetime) -> None:
     """The data sets of a step are fresh when all of it has succeeded."""
     if group.step.provides and group.count(TaskState.SUCCEEDED) == group.size:
         session = record.run.pipeline.sessions.get("session", "")
         for name in group.step.provides:
-            found = Dataset(name, event.at, record.id, group.step.name, session)
+            found = Dataset(name, at, record.id, group.step.name, session)
             if newer(state.datasets.get(name), found):
                 state.datasets[name] = found
 
@@ -290,6 +298,7 @@ def _move(state: State, event: Skip | Fail | Cancel | Reopen) -> None:
     if isinstance(event, Reopen):
         look_again(record)
         group.refused = ""
+        group.outdates = not event.alone
         if group.intake is not None:
             group.intake.since = None
     match event:
@@ -311,7 +320,7 @@ def _move(state: State, event: Skip | Fail | Cancel | Reopen) -> None:
         case Reopen(cell=None):
             record.outcome, group.fallback = None, ""
             for cell, tries in enumerate(group.tries):
-                if tries and group.state(cell) in event.states:
+                if tries and group.state(cell) in event.states and not group.flags[cell] & MARKED:
                     group.base[cell] = tries
             put_all(record, group, event.states, TaskState.WAITING)
             record.forgiven = record.failed
@@ -323,6 +332,28 @@ def _move(state: State, event: Skip | Fail | Cancel | Reopen) -> None:
             record.forgiven = record.failed
     if isinstance(event, Reopen):
         alarms.reopened(state, record, event.step)
+
+
+def _mark(state: State, event: Mark) -> None:
+    """Somebody's word about tasks that do not run. It uses no files up, and leaves no results."""
+    record = state.runs[event.run]
+    group = record.groups[event.step]
+    verb = Verb.VOUCH if event.to is TaskState.SUCCEEDED else Verb.EXCUSE
+    every = (cell for cell in range(group.size) if not group.flags[cell] & MARKED)
+    cells = every if event.cell is None else (event.cell,)
+    chosen = [cell for cell in cells if group.state(cell) in event.states]
+    for cell in chosen:
+        put(record, group, cell, _next(group, TaskKey(event.run, event.step, cell), verb))
+        group.flag(cell, MARKED)
+        if group.intake is not None and event.to is TaskState.SUCCEEDED:
+            group.intake.withheld.add(cell)
+    record.outcome, group.fallback = None, ""
+    record.forgiven = record.failed
+    settle_behind(record, group)
+    if event.to is TaskState.SUCCEEDED:
+        _provide(state, record, group, event.at)
+        outdate(group, chosen)
+    alarms.reopened(state, record, event.step)
 
 
 def _at(state: State, task: TaskKey) -> tuple[RunRecord, Group]:

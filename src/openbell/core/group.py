@@ -23,6 +23,12 @@ DELAYED = 8
 HELD = 9
 """Byte of a cell that waits for another cell. To everybody else it is WAITING."""
 
+MARKED = 1
+"""Flag of a cell that is what somebody has said, and not what an attempt has come to."""
+
+OUTDATED = 2
+"""Flag of a cell that began before what it was given became better."""
+
 _COUNTS = 10
 _WAITING = bytes([TaskState.WAITING])
 _STATES = bytes(code if code < DELAYED else TaskState.WAITING for code in range(256))
@@ -52,6 +58,7 @@ class Group:
     __slots__ = (
         "base",
         "codes",
+        "consumers",
         "counts",
         "cursor",
         "delayed",
@@ -60,17 +67,22 @@ class Group:
         "earlier",
         "error",
         "fallback",
+        "flags",
         "followers",
         "intake",
         "kinds",
         "links",
         "live",
+        "marked",
+        "outdated",
+        "outdates",
         "refused",
         "results",
         "stand_in",
         "stands_in_for",
         "step",
         "tries",
+        "without",
     )
 
     def __init__(self, step: Step, rest: TaskState = TaskState.WAITING) -> None:
@@ -86,6 +98,10 @@ class Group:
         """The run of its last success, where it may fall back on that and there is one."""
         self.fallback = ""
         """The run with whose results those who need it go on, because it has failed."""
+        self.without = ""
+        """What it was made without, as far as this engine has seen it: for texts only."""
+        self.outdates = False
+        """Whether a success of it puts out of date what was made without: it has been opened again."""
         self._lay(step, rest)
 
     def _lay(self, step: Step, rest: TaskState) -> None:
@@ -93,6 +109,10 @@ class Group:
         self.step = step
         self.codes = bytearray([rest]) * size
         self.tries = array("I", bytes(4 * size))
+        self.flags = bytearray(size)
+        """What else is known of each cell: `MARKED`, `OUTDATED`."""
+        self.marked = self.outdated = 0
+        """How many cells have that flag."""
         self.counts = [0] * _COUNTS
         self.counts[rest] = size
         self.cursor = 0
@@ -109,6 +129,8 @@ class Group:
         """How its cells wait for others."""
         self.followers: list[tuple[Link, Group]] = []
         """The groups whose cells wait for cells of this one."""
+        self.consumers: list[Group] = []
+        """The groups that wait for what this one comes to as a whole."""
         self.doomed: dict[int, None] = {}
         """Waiting cells, in the order in which this was found, whose other cell ended without success."""
 
@@ -202,6 +224,8 @@ class Group:
         if not_before is not None:
             self.due[cell] = not_before
         self._set(cell, code)
+        if state is TaskState.WAITING:
+            self._forget(cell)
         if code == TaskState.WAITING:
             self.cursor = min(self.cursor, cell)
         elif code == TaskState.STARTING:
@@ -235,8 +259,39 @@ class Group:
             self.release(cell)
             cell = self.codes.find(HELD, cell + 1)
 
+    def flag(self, cell: int, flag: int) -> None:
+        """Set a flag of a cell."""
+        if not self.flags[cell] & flag:
+            self.flags[cell] |= flag
+            self.marked += flag == MARKED
+            self.outdated += flag == OUTDATED
+
+    def unflag(self, cell: int) -> None:
+        """Take all flags from a cell."""
+        self.marked -= self.flags[cell] & MARKED != 0
+        self.outdated -= self.flags[cell] & OUTDATED != 0
+        self.flags[cell] = 0
+
+    def _forget(self, cell: int) -> None:
+        """A cell that waits has come to nothing yet."""
+        if self.flags[cell]:
+            self.unflag(cell)
+        self.results.pop(cell, None)
+        if self.intake is not None:
+            self.intake.withheld.discard(cell)
+
+    def flagged(self, flag: int) -> Iterator[int]:
+        """The cells with this flag."""
+        if self.marked if flag == MARKED else self.outdated:
+            yield from (cell for cell, found in enumerate(self.flags) if found & flag)
+
     def put_all(self, states: tuple[TaskState, ...], to: TaskState) -> None:
-        """Move every cell that is in one of `states`, at the speed of bytes."""
+        """Move every cell that is in one of `states`, at the speed of bytes. What is marked stays."""
+        if self.marked and any(self.state(cell) in states for cell in self.flagged(MARKED)):
+            for cell in range(self.size):
+                if self.state(cell) in states and not self.flags[cell] & MARKED:
+                    self.put(cell, to)
+            return
         codes = {int(state) for state in states}
         if TaskState.WAITING in states:
             codes |= {DELAYED, HELD}
@@ -252,6 +307,13 @@ class Group:
             self.kinds.clear()
         if to is TaskState.WAITING:
             self.cursor = 0
+            for cell in {
+                *self.flagged(OUTDATED),
+                *self.results,
+                *(self.intake.withheld if self.intake else ()),
+            }:
+                if self.codes[cell] == TaskState.WAITING:
+                    self._forget(cell)
 
     def _set(self, cell: int, code: int) -> None:
         self.counts[self.codes[cell]] -= 1

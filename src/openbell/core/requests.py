@@ -11,6 +11,7 @@ from enum import StrEnum
 
 from openbell.core.model import Forced, Pipeline
 from openbell.core.provenance import UNKNOWN, Provenance
+from openbell.core.states import TaskState
 
 
 class Only(StrEnum):
@@ -49,6 +50,20 @@ class RetryTasks:
     run: str
     only: Only = Only.FAILED
     step: str | None = None
+    cell: int | None = None
+    actor: str = ""
+    downstream: bool = True
+    """Whether what was made without them is made again when they succeed."""
+
+
+@dataclass(frozen=True, slots=True)
+class MarkTasks:
+    """Say of a step or of one cell that it has succeeded, or is skipped, whatever its attempts came to."""
+
+    run: str
+    step: str
+    outcome: TaskState
+    reason: str
     cell: int | None = None
     actor: str = ""
 
@@ -99,4 +114,4 @@ class AckAlert:
     reason: str = ""
 
 
-Request = Submit | RetryTasks | CancelTasks | PauseRun | ResumeRun | HaltRun | AckAlert
+Request = Submit | RetryTasks | MarkTasks | CancelTasks | PauseRun | ResumeRun | HaltRun | AckAlert

@@ -23,7 +23,7 @@ from openbell.core.group import Live as Live
 from openbell.core.inputs import Chore as Chore
 from openbell.core.inputs import InputFile
 from openbell.core.links import links
-from openbell.core.model import Past, Pipeline, Run, TaskKey
+from openbell.core.model import NeedMode, Past, Pipeline, Run, TaskKey
 from openbell.core.requests import Request
 from openbell.core.states import RunState, TaskState
 from openbell.market import Market
@@ -133,13 +133,16 @@ class RunRecord:
         """Tell each group whose cells its own wait for, whose wait for them, and who stands in for it."""
         for group in self.groups.values():
             group.links = links(group.step, lambda name: self.groups[name].step.matrix)
-            group.followers, group.stands_in_for = [], []
+            group.followers, group.consumers, group.stands_in_for = [], [], []
         for group in self.groups.values():
             group.stand_in = self.groups.get(group.step.on_failure.stand_in)
             if group.stand_in is not None:
                 group.stand_in.stands_in_for.append(group)
             for link in group.links:
                 self.groups[link.upstream].followers.append((link, group))
+            for need in group.step.needs:
+                if need.mode not in (NeedMode.SAME, NeedMode.STARTED):
+                    self.groups[need.step].consumers.append(group)
 
     def bind(self, run: Run, step: str) -> None:
         """Take over a definition in which the files and axes of this step are bound."""

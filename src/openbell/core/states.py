@@ -21,7 +21,8 @@ class TaskState(IntEnum):
     STOPPING = 3
     """A stop was asked for; the end is not confirmed yet, so the slot is still taken."""
     SUCCEEDED = 4
-    """The last attempt ended by itself with exit status 0. Nothing leads out of this."""
+    """The last attempt ended by itself with exit status 0, or somebody has said so. Only one whose input has
+    got better since, or a mark that is taken back, is opened again."""
     FAILED = 5
     """No try is left, or its kind of failure is not retried."""
     CANCELLED = 6
@@ -41,7 +42,7 @@ class TaskState(IntEnum):
 
 
 class Verb(StrEnum):
-    """What can happen to a task."""
+    """What can happen to a task. `vouch` and `excuse`: somebody marks it succeeded, or skipped."""
 
     START = "start"
     CONFIRM = "confirm"
@@ -52,6 +53,8 @@ class Verb(StrEnum):
     CANCEL = "cancel"
     SKIP = "skip"
     REOPEN = "reopen"
+    VOUCH = "vouch"
+    EXCUSE = "excuse"
 
 
 TRANSITIONS: Mapping[tuple[TaskState, Verb], TaskState] = {
@@ -75,6 +78,14 @@ TRANSITIONS: Mapping[tuple[TaskState, Verb], TaskState] = {
     (TaskState.FAILED, Verb.REOPEN): TaskState.WAITING,
     (TaskState.CANCELLED, Verb.REOPEN): TaskState.WAITING,
     (TaskState.SKIPPED, Verb.REOPEN): TaskState.WAITING,
+    (TaskState.SUCCEEDED, Verb.REOPEN): TaskState.WAITING,
+    (TaskState.WAITING, Verb.VOUCH): TaskState.SUCCEEDED,
+    (TaskState.FAILED, Verb.VOUCH): TaskState.SUCCEEDED,
+    (TaskState.CANCELLED, Verb.VOUCH): TaskState.SUCCEEDED,
+    (TaskState.SKIPPED, Verb.VOUCH): TaskState.SUCCEEDED,
+    (TaskState.WAITING, Verb.EXCUSE): TaskState.SKIPPED,
+    (TaskState.FAILED, Verb.EXCUSE): TaskState.SKIPPED,
+    (TaskState.CANCELLED, Verb.EXCUSE): TaskState.SKIPPED,
 }
 """Every step that exists. A pair that is not here is a bug and raises `InvalidTransition`."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from openbell.core.group import MARKED
 from openbell.core.model import AttemptKey, Need, Step
 from openbell.core.needs import source
 from openbell.core.state import Group, RunRecord
@@ -101,8 +102,21 @@ def outcome(record: RunRecord) -> RunState:
 
 
 def concessions(record: RunRecord) -> list[str]:
-    """What the run has made do with: a line for each step that failed without holding up the others."""
-    return [told for group in record.groups.values() if (told := _conceded(record, group))]
+    """What the run has made do with: steps that failed without holding up the others, what somebody has
+    marked, what is out of date.
+    """
+    found = []
+    for name, group in record.groups.items():
+        told = _conceded(record, group)
+        found += [told] if told else []
+        for state in (TaskState.SUCCEEDED, TaskState.SKIPPED):
+            if count := sum(group.state(cell) is state for cell in group.flagged(MARKED)):
+                found.append(
+                    f"{count:,} of {group.size:,} tasks of {name} marked {state.name.lower()} by hand"
+                )
+        if group.outdated and record.outcome is not None:
+            found.append(f"{group.outdated:,} of {group.size:,} tasks of {name} are out of date")
+    return found
 
 
 def _conceded(record: RunRecord, group: Group) -> str:

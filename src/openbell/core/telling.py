@@ -28,6 +28,7 @@ from openbell.core.events import (
     Force,
     Led,
     Lost,
+    Mark,
     Miss,
     Notify,
     OpenRun,
@@ -55,6 +56,7 @@ from openbell.core.requests import (
     AckAlert,
     CancelTasks,
     HaltRun,
+    MarkTasks,
     PauseRun,
     Request,
     ResumeRun,
@@ -182,7 +184,7 @@ def _tell(event: Event, run: Run) -> Told | None:
         case Stall(seconds=seconds, task=task, attempt=attempt):
             message = f"No task has ended for {seconds:.0f} s; the oldest is {task_label(run.pipeline, task)}"
             return Told(WHOLE, "log", message, {"stalled_seconds": seconds}, task, attempt)
-        case Skip() | Fail() | Cancel() | Reopen():
+        case Skip() | Fail() | Cancel() | Reopen() | Mark():
             return _of_step(event, run)
         case Bind() | FilesSeen() | Clear() | Cleared():
             return _of_inputs(event, run)
@@ -259,7 +261,7 @@ def _of_alert(event: Notify | Overdue | Acknowledge) -> Told:
             return Told(WHOLE, "log", message, {"alert": alert, "actor": actor, "reason": reason})
 
 
-def _of_step(event: Skip | Fail | Cancel | Reopen, run: Run) -> Told:
+def _of_step(event: Skip | Fail | Cancel | Reopen | Mark, run: Run) -> Told:
     cell = None if isinstance(event, Fail) else event.cell
     task = TaskKey(event.run, event.step, cell) if cell is not None else None
     what = task_label(run.pipeline, task) if task is not None else event.step
@@ -275,6 +277,9 @@ def _of_step(event: Skip | Fail | Cancel | Reopen, run: Run) -> Told:
             word, state = "Cancelled before it began", "cancelled"
         case Reopen():
             word, state = "Opened again", "waiting"
+        case Mark(actor=actor, to=to):
+            state = to.name.lower()
+            word, data = f"Marked {state} by {actor}", {**data, "actor": actor}
     kind: Kind = "failure" if isinstance(event, Fail) else "log"
     return Told(event.step, kind, f"{word}: {what}: {event.reason}", {**data, "state": state}, task)
 
@@ -288,6 +293,9 @@ def _of_request(request: Request, at: datetime, run: Run) -> Told | None:
                 return None
         case RetryTasks():
             message, actor = f"Retry ({request.only.value}) asked by {_who(request)}", request.actor
+        case MarkTasks(outcome=outcome):
+            what = f"Mark as {outcome.name.lower()}"
+            message, actor = f"{what} asked by {_who(request)}: {request.reason}", request.actor
         case CancelTasks():
             message, actor = f"Cancellation asked by {_who(request)}", request.actor
         case PauseRun():
@@ -301,7 +309,7 @@ def _of_request(request: Request, at: datetime, run: Run) -> Told | None:
     return Told(WHOLE, "log", message, {"request": type(request).__name__, "actor": actor})
 
 
-def _who(request: RetryTasks | CancelTasks | PauseRun | ResumeRun | HaltRun | AckAlert) -> str:
+def _who(request: RetryTasks | MarkTasks | CancelTasks | PauseRun | ResumeRun | HaltRun | AckAlert) -> str:
     return request.actor or "a user"
 
 

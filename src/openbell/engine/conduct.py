@@ -91,6 +91,10 @@ class Conductor:
     pools: Mapping[str, float] = field(default_factory=dict)
     patient: bool = True
     """Stay until the run has ended; otherwise until the request is answered and nothing of it is stopping."""
+    lasting: bool = True
+    """Stay with a run that goes on elsewhere, or that waits to be asked for; otherwise only while leading one
+    that goes on.
+    """
     signals: list[int] = field(default_factory=list)
     stir: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -149,7 +153,7 @@ class Conductor:
                     self.view.opened(record, answer)
                     known = True
                 self.view.look(record)
-                if record.outcome or not self.patient:
+                if record.outcome or not self.patient or not self.lasting:
                     return Ending(answer, record)
                 if record.paused == ORPHANED:  # its former leader has left, this one waits to be asked
                     self.store.ask(_fresh(), ResumeRun(record.id), self.clock.now())
@@ -261,6 +265,8 @@ class _Leading:
             return True
         if not self._conductor.patient:
             return not _stopping(self._record)
+        if not self._conductor.lasting and self._record.paused:
+            return True
         return bool(self._heeded) and bool(self._record.paused) and not self._record.live
 
     async def _heed(self) -> None:

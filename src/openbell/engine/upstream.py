@@ -16,7 +16,7 @@ from hashlib import blake2b
 from pathlib import Path
 from urllib.parse import quote
 
-from openbell.core.events import CloseRun, Event, Led, Reopen
+from openbell.core.events import CloseRun, Event, Led, Mark, Reopen
 from openbell.core.model import AttemptKey, Need, NeedMode
 from openbell.core.needs import source
 from openbell.core.state import Group, RunRecord, State
@@ -51,7 +51,7 @@ class Upstream:
         """Forget what is not true any more; remove what nobody reads any more."""
         for event in events:
             match event:
-                case Reopen(run=run):
+                case Reopen(run=run) | Mark(run=run):
                     self._forget(run)
                 case CloseRun(run=run):
                     self._forget(run)

@@ -15,6 +15,7 @@ from itertools import chain
 from typing import Any
 
 from openbell.core.events import Answer, Requested
+from openbell.core.group import MARKED
 from openbell.core.model import AttemptKey
 from openbell.core.render import task_path
 from openbell.core.state import RunRecord
@@ -153,6 +154,7 @@ def _tasks(record: RunRecord, attempts: Iterable[AttemptInfo]) -> Iterator[Data]
                 "coordinates": group.step.matrix.coordinates(cell),
                 "state": group.state(cell).name.lower(),
                 "kind": kind.value if kind else None,
+                "marked": bool(group.flags[cell] & MARKED),
                 "attempts": own,
             }
 

@@ -11,7 +11,9 @@ from html import escape
 from importlib.resources import files
 from string import Template
 
+from openbell.core.events import Mark
 from openbell.core.failures import FailureGroup, failure_groups
+from openbell.core.model import TaskKey
 from openbell.core.render import task_label
 from openbell.core.state import RunRecord
 from openbell.core.summary import summarize
@@ -38,10 +40,11 @@ def build(
     attempts: Sequence[AttemptInfo],
     source: str,
     wanted: Sequence[Wanted] = (),
+    marks: Sequence[Mark] = (),
 ) -> str:
     """The report. `attempts`: the last of each task; `source`: the text of the definition's file.
 
-    `wanted`: the heat maps to draw instead of the usual ones.
+    `wanted`: the heat maps to draw instead of the usual ones. `marks`: what somebody has said of tasks.
     """
     page = Template(_asset("page.html"))
     script = _asset("page.js")
@@ -52,6 +55,7 @@ def build(
         drawings(record, attempts),
         *(outcomes(name, group) for name, group in record.groups.items() if group.size > 1),
         _failures(record, attempts),
+        _marks(record, marks),
         _results(figures(record, attempts), several=len(record.groups) > 1),
         _durations(record, attempts),
         _configuration(info, record, source),
@@ -139,6 +143,18 @@ def _failure(record: RunRecord, group: FailureGroup) -> str:
     head = f"<summary><b>{group.count:,} x</b> {escape(group.error or 'without a word')}</summary>"
     opened = " open" if group.count > 1 else ""
     return f'<details{opened}>{head}{traceback}<ul class="tasks">{tasks}</ul></details>'
+
+
+def _marks(record: RunRecord, marks: Sequence[Mark]) -> str:
+    if not marks:
+        return ""
+    rows = []
+    for one in marks:
+        task = TaskKey(one.run, one.step, one.cell) if one.cell is not None else None
+        name = task_label(record.run.pipeline, task) if task else f"all of {one.step} that was open"
+        cells = (one.to.name.lower(), f"{one.at:%Y-%m-%d %H:%M} UTC", one.actor, one.reason)
+        rows.append((escape(name), [escape(cell) for cell in cells]))
+    return section("Marked by hand", table(("tasks", "as", "at", "by", "because"), rows))
 
 
 def _results(found: Sequence[Figure], *, several: bool) -> str:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from openbell.core.alarms import overdue_at
 from openbell.core.alerts import Acknowledge, Notify, Topic
-from openbell.core.events import CloseRun, Event, Reopen
+from openbell.core.events import CloseRun, Event, Mark, Reopen
 from openbell.core.evolve import evolve
 from openbell.core.state import Limits, RunRecord, State
 from openbell.core.states import RunState, TaskState
@@ -56,7 +56,7 @@ class Told:
             record = state.runs[event.run]
             if (due := overdue_at(record)) is not None and due < event.at:
                 raise Broken(f"{event.run} has missed its deadline, and nobody has noticed")
-        elif isinstance(event, Reopen):
+        elif isinstance(event, Reopen | Mark):
             self._resolve((event.run, "", Topic.FAILURE), (event.run, "", Topic.SUCCESS))
             self._resolve((event.run, event.step, Topic.SUCCESS))
             if not state.runs[event.run].groups[event.step].count(TaskState.FAILED):

@@ -11,6 +11,7 @@ from openbell.core.requests import (
     AckAlert,
     CancelTasks,
     HaltRun,
+    MarkTasks,
     Only,
     PauseRun,
     Request,
@@ -18,6 +19,7 @@ from openbell.core.requests import (
     RetryTasks,
     Submit,
 )
+from openbell.core.states import TaskState
 from openbell.engine.engine import Engine
 from openbell.engine.points import set_hook
 from openbell.errors import StoreError
@@ -55,8 +57,13 @@ class Simulation:
         self.timeliness = laws.Timeliness(self.world)
         self.asked: list[str] = []
         self.whims = Random(-seed - 1)
-        self.clerk = Random(f"clerk {seed}")  # sees to alerts
         """Whether a run is forced: apart, so that all else in a world stays as it was."""
+        self.clerk = Random(f"clerk {seed}")
+        """Who sees to alerts."""
+        self.hand = Random(f"hand {seed}")
+        """Who marks tasks, in every other world, and tries them again."""
+        self.handy = self.hand.random() < 0.5
+        self.afterthoughts = 3 if self.handy else 0
         self.crashes = 0
         backed = any(step.on_failure.last_success for step in self.world.scenario.pipeline)
         self.encores = 3 if backed else 0
@@ -121,6 +128,10 @@ class Simulation:
                 self.encores -= 1
                 self._ask(Submit(self.world.scenario.pipeline, "digest", new=True))
                 return False
+            if idle and self.afterthoughts:
+                self.afterthoughts -= 1
+                self._ask(self._by_hand("sim/1"), f"{self.hand.getrandbits(64):x}")
+                return False
             if idle and world.scenario.meddle:
                 self._meddle()
             if world.now - START > _UNREST or (idle and not world.scenario.meddle):
@@ -154,9 +165,23 @@ class Simulation:
             self._submit(new=rng.random() < 0.3, likely=0.3),
         ]
         self._ask(rng.choice(choices))
+        if self.handy and self.hand.random() < 0.5:
+            self._ask(self._by_hand(run), f"{self.hand.getrandbits(64):x}")
         for alert in self.engine.state.alerts.values():
             if self.clerk.random() < 0.3:
                 self._ask(AckAlert(alert.run, alert.number, "clerk"), f"{self.clerk.getrandbits(64):x}")
+
+    def _by_hand(self, run: str) -> Request:
+        hand = self.hand
+        record = self.engine.state.runs.get(run) or self.store.run(run)
+        steps = self.world.scenario.pipeline.steps
+        failed = [step for step in steps if record and record.groups[step.name].count(TaskState.FAILED)]
+        step = hand.choice(failed or steps)
+        cell = hand.choice((None, hand.randrange(len(step.matrix))))
+        if hand.random() < 0.5:
+            return RetryTasks(run, Only.MISSING, step.name, cell, downstream=hand.random() < 0.7)
+        outcome = hand.choice((TaskState.SUCCEEDED, TaskState.SUCCEEDED, TaskState.SKIPPED))
+        return MarkTasks(run, step.name, outcome, "by hand", cell, "hand")
 
     def _submit(self, *, new: bool, likely: float) -> Submit:
         forced = Forced("sim", "a whim") if self.whims.random() < likely else None

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
-from openbell.core.events import Event
+from openbell.core.events import Event, Reopen
+from openbell.core.group import MARKED
 from openbell.core.inputs import Clear, Consume, InputFile
 from openbell.core.model import AttemptKey, Step
 from openbell.core.state import Group, Limits, RunRecord, State
@@ -47,10 +48,11 @@ def once(store: Store, sensor: SimSensor, limits: Limits, world: World) -> None:
             raise Broken(f"{step} has used {key} up in {', '.join(sorted(runs))}")
         if set(store.consumed("sim", step, [key]).values()) != runs:
             raise Broken(f"{step} of {', '.join(runs)} has used {key} up, and that is not recorded")
+    again = set(_made_again(store))
     steps = {step for step, _ in used} | {step for run in store.runs() for step in _steps(store, run.id)}
     for step in steps:
         for file in store.consumed_files("sim", step):
-            if (step, file.key) not in used:
+            if (step, file.key) not in used and step not in again:
                 raise Broken(f"{file.key} is consumed by {step}, and no run has used it up")
     if len(set(sensor.archive)) < len(sensor.archive):
         raise Broken("a content was put away twice")
@@ -63,6 +65,13 @@ def once(store: Store, sensor: SimSensor, limits: Limits, world: World) -> None:
             files = record.run.pipeline.step(step).files if record else None
             if files is not None and files.consume is not Consume.KEEP and file.key in there:
                 raise Broken(f"{file.key} was to be put away and is still there")
+
+
+def _made_again(store: Store) -> Iterator[str]:
+    """Steps of which something that had succeeded was opened again: what it has used up stays so."""
+    for _, event in store.journal(limit=10**9, kinds=("Reopen",)):
+        if isinstance(event, Reopen) and TaskState.SUCCEEDED in event.states:
+            yield event.step
 
 
 def _steps(store: Store, run: str) -> Iterator[str]:
@@ -78,6 +87,7 @@ def _used_up(record: RunRecord, world: World) -> Iterator[tuple[str, InputFile]]
             keys = [AttemptKey(record.id, name, cell, group.tries[cell]) for cell in takers]
             ends = [process.exit for key in keys if (process := world.processes.get(key))]
             doubtful = any(end is None or (end.ended_after_marker and not end.verified) for end in ends)
+            doubtful = doubtful or any(group.flags[cell] & MARKED for cell in takers)
             if {group.state(cell) for cell in takers} == {TaskState.SUCCEEDED} and not doubtful:
                 yield name, file
 

@@ -8,8 +8,9 @@ from copy import deepcopy
 from datetime import datetime, timedelta
 
 from openbell.core.decide import decide
-from openbell.core.events import Event, Exited, Led, Lost, Refused, Reopen, Requested, Start, Stop
+from openbell.core.events import Event, Exited, Led, Lost, Mark, Refused, Reopen, Requested, Start, Stop
 from openbell.core.evolve import evolve
+from openbell.core.group import MARKED
 from openbell.core.inputs import Fail
 from openbell.core.model import AttemptKey, Late, Step, TaskKey
 from openbell.core.naps import Naps
@@ -18,6 +19,8 @@ from openbell.core.state import Group, Limits, Live, RunRecord, State
 from openbell.core.states import FailureKind, RunState, StopReason, TaskState
 from openbell.core.windows import is_open
 from openbell.sim.holding import ended_as_planned, keeps_up
+from openbell.sim.marking import Hand
+from openbell.sim.renewing import Renewal
 from openbell.sim.scenario import MEMORY
 from openbell.sim.waiting import no_fallback_but_a_success, tolerated, wanting
 from openbell.sim.world import Broken, World
@@ -176,15 +179,20 @@ def replays(store: Store, limits: Limits) -> None:
     forgiven: Counter[str] = Counter()
     doomed: set[TaskKey] = set()
     untried: set[TaskKey] = set()
+    hand, renewal = Hand(), Renewal()
     for _, event in store.journal(limit=10**9):
+        hand.before(event, folded)
+        renewal.before(event, folded)
         _count(spent, forgiven, event, folded)
         _doom(doomed, event, folded)
         _give_up(untried, event, folded)
         no_fallback_but_a_success(event, folded)
         evolve(folded, event)
         keeps_up(event, folded)
+        renewal.after(event, folded)
     for run_id, record in folded.runs.items():
         _exhausted(record, spent, untried)
+        hand.agrees(record)
         kept = store.run(run_id)
         if kept is None or snapshot(kept) != snapshot(record):
             raise Broken(f"the journal of {run_id} does not fold to its rows")
@@ -265,17 +273,27 @@ def _count(spent: Counter[TaskKey], forgiven: Counter[str], event: Event, before
                 raise Broken(f"{event.task} was started after {pipeline.max_failures} failures")
         case Refused(counted=False):
             spent[event.task] -= 1
+        case Mark():
+            group = before.runs[event.run].groups[event.step]
+            failing = [c for c in range(group.size) if event.covers(c) and group.state(c) is TaskState.FAILED]
+            counts = not tolerated(before.runs[event.run].run.pipeline, event.step)
+            forgiven[event.run] = _failed(before.runs[event.run]) - counts * len(failing)
         case Reopen():
             group = before.runs[event.run].groups[event.step]
             for cell in range(group.size):
-                if group.state(cell) in event.states and event.cell in (None, cell):
+                if group.state(cell) in event.states and _opens(event, group, cell):
                     spent[TaskKey(event.run, event.step, cell)] = 0
             counts = not tolerated(before.runs[event.run].run.pipeline, event.step)
             forgiven[event.run] = _failed(before.runs[event.run]) - counts * sum(
-                group.state(cell) is TaskState.FAILED and event.cell in (None, cell)
+                group.state(cell) is TaskState.FAILED and _opens(event, group, cell)
                 for cell in range(group.size)
                 if group.state(cell) in event.states
             )
+
+
+def _opens(event: Reopen, group: Group, cell: int) -> bool:
+    """Whether it is this cell, or all cells but those that somebody has marked."""
+    return event.cell == cell or (event.cell is None and not group.flags[cell] & MARKED)
 
 
 def _failed(record: RunRecord) -> int:
@@ -378,6 +396,8 @@ def _follows(record: RunRecord, step: str, cell: int, world: World) -> None:
     well = last is not None and not last.lost and last.exit is not None
     good = well and last.exit.code == 0 and last.exit.stopped is None  # type: ignore[union-attr]
     chosen = record.run.pipeline.step(step)
+    if group.flags[cell] & MARKED:
+        return
     if (state is TaskState.SUCCEEDED) != (good or ended_as_planned(chosen, last)):
         raise Broken(f"{record.id}/{step}/{cell} is {state.name}; its last attempt was {last}")
     timed = (

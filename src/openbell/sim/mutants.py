@@ -11,7 +11,7 @@ from typing import Any
 
 from openbell.core import alarms, answers, decide, evolve, gates, holds, intake, needs, resources, retry
 from openbell.core.alerts import Acknowledge, Alert
-from openbell.core.events import Event, Lost, Skip, Stop
+from openbell.core.events import Event, Lost, Mark, Skip, Stop
 from openbell.core.model import NeedMode, Step, TaskKey
 from openbell.core.resources import Usage
 from openbell.core.retry import Verdict
@@ -291,6 +291,13 @@ def _never_seen_to(state: State, event: Any) -> None:
 _original_note = alarms.note
 
 
+def _mark_alone(record: RunRecord, request: Any, now: datetime) -> Iterator[Any]:
+    return (action for action in _original_mark(record, request, now) if isinstance(action, Mark))
+
+
+_original_mark = answers._mark
+
+
 MUTANTS: tuple[Mutant, ...] = (
     Mutant("needs are not waited for", gates, "GATES", _gates_but(gates.needs)),
     Mutant("`some` lets pass without a success", needs, "fate", _some_is_done),
@@ -315,6 +322,12 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("what holds its time has only so many tries", evolve, "verdict_on", _as_any_other),
     Mutant("what holds its time runs on after its end", decide, "_deadline", _endless),
     Mutant("what waits for a beginning does not wait", needs, "fate", _begun_at_once),
+    Mutant("what was made without a late success stays as it is", decide, "renewals", lambda *_: ()),
+    Mutant("what is out of date is forgotten at a restart", projection, "_outdated", _nothing),
+    Mutant("what runs is marked", answers, "_unmarkable", lambda *_: ""),
+    Mutant("who was skipped for the sake of a marked task stays so", answers, "_mark", _mark_alone),
+    Mutant("a mark is forgotten at a restart", loader, "_mark", _nothing),
+    Mutant("a retry opens what somebody has marked", Group, "flagged", lambda *_: iter(())),
     Mutant("slots are overbooked", Usage, "short", lambda *_: []),
     Mutant("memory is not counted", resources, "asks", _slots_only),
     Mutant("the run's concurrency is not counted", resources, "asks", _no_concurrency),

@@ -47,7 +47,7 @@ def no_fallback_but_a_success(event: Event, before: State) -> None:
     record, source = before.runs[event.run], before.runs[event.source]
     if source.run.opened_at >= record.run.opened_at:
         raise Broken(f"{event.run} falls back on {event.source}, which is no earlier run")
-    if set(_states(source, event.step)) != {TaskState.SUCCEEDED}:
+    if set(_states(source, event.step)) != {TaskState.SUCCEEDED} or source.groups[event.step].marked:
         raise Broken(f"{event.run}/{event.step} falls back on {event.source}, in which it has not succeeded")
     if not _has_failed(record, record.run.pipeline.step(event.step)):
         raise Broken(f"{event.run}/{event.step} falls back on {event.source} and has not failed")

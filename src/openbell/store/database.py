@@ -24,10 +24,11 @@ _UPGRADABLE: tuple[str, ...] = (
     "0008",
     "0009",
     "0010",
+    "0011",
 )
 """Earlier schemas, which `migrations/` leads on from."""
 
-REVISION = "0011"
+REVISION = "0012"
 """The schema that this version of openbell reads and writes: the newest file in `migrations/`."""
 
 

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from openbell.core.events import Exited, Fire
+from openbell.core.group import MARKED
 from openbell.core.inputs import Cleared, Consume, InputFile
 from openbell.core.intake import chore_of, consumed_by
 from openbell.core.state import Chore, RunRecord, State
@@ -48,12 +49,12 @@ def arrived_rows(event: Fire) -> list[Row]:
     ]
 
 
-def dataset_rows(event: Exited, state: State) -> list[Row]:
-    """The data sets that this success has made fresh."""
-    record = state.runs.get(event.task.run)
-    provided = record.groups[event.task.step].step.provides if record else ()
+def dataset_rows(run: str, step: str, state: State) -> list[Row]:
+    """The data sets that a success of this step has made fresh."""
+    record = state.runs.get(run)
+    provided = record.groups[step].step.provides if record else ()
     found = (state.datasets.get(name) for name in provided)
-    return [asdict(one) for one in found if one is not None and one.run == event.task.run]
+    return [asdict(one) for one in found if one is not None and one.run == run]
 
 
 def cleared_row(event: Cleared) -> Row:
@@ -91,7 +92,7 @@ def recall_ends(record: RunRecord, rows: Iterable[tuple[str, int, str | None, st
     """
     for step, cell, result, end in rows:
         group = record.groups[step]
-        if group.state(cell) is not TaskState.SUCCEEDED:
+        if group.state(cell) is not TaskState.SUCCEEDED or group.flags[cell] & MARKED:
             continue
         if step in record.listed:
             group.results[cell] = json.loads(result) if result else {}
@@ -99,3 +100,7 @@ def recall_ends(record: RunRecord, rows: Iterable[tuple[str, int, str | None, st
             found = json.loads(end) if end else {}
             withheld = found.get("ended_after_marker", False) and not found.get("verified", False)
             (group.intake.withheld.add if withheld else group.intake.withheld.discard)(cell)
+    for group in record.groups.values():
+        if group.intake is not None:
+            marked = (cell for cell in group.flagged(MARKED) if group.state(cell) is TaskState.SUCCEEDED)
+            group.intake.withheld.update(marked)

@@ -6,14 +6,15 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
+from openbell.core.group import MARKED, OUTDATED
 from openbell.core.holds import settle_run
 from openbell.core.model import Run
 from openbell.core.state import Group, Live, RunRecord
 from openbell.core.states import FailureKind, RunState, StopReason, TaskState
 from openbell.store.codec import decode_forced, decode_past, decode_pipeline, decode_provenance
 
-TaskRow = tuple[str, int, int, int, int, datetime | None, str | None]
-"""step, cell, state, tries, base, not_before, kind"""
+TaskRow = tuple[str, int, int, int, int, datetime | None, str | None, int]
+"""step, cell, state, tries, base, not_before, kind, flags"""
 
 
 def build(
@@ -42,8 +43,12 @@ def build(
             group.intake.since = row["since"]
         if row["rest"] == TaskState.FAILED:  # cells without a row: nothing of them was ever tried
             group.kinds = dict.fromkeys(range(group.size), FailureKind(row["kind"] or "start"))
-    for step_name, cell, code, tries, base, not_before, kind in tasks:
+        if row["flags"]:  # the same
+            group.flags, group.marked = bytearray([row["flags"]]) * group.size, group.size
+        group.outdates = row["outdates"]
+    for step_name, cell, code, tries, base, not_before, kind, flags in tasks:
         _restore(record.groups[step_name], cell, code, tries, base, not_before, kind)
+        _mark(record.groups[step_name], cell, flags)
     record.recall(decode_past(run["past"]))
     for row in groups:
         record.groups[row["step"]].fallback = row["fallback"]
@@ -74,6 +79,14 @@ def _restore(
     group.put(cell, TaskState(code), not_before)
     if kind and code == TaskState.FAILED:
         group.kinds[cell] = FailureKind(kind)
+
+
+def _mark(group: Group, cell: int, flags: int) -> None:
+    if group.flags[cell] != flags:
+        group.unflag(cell)
+        for flag in (MARKED, OUTDATED):
+            if flags & flag:
+                group.flag(cell, flag)
 
 
 def _revive(group: Group, row: Any) -> None:
@@ -123,6 +136,7 @@ def _group(group: Group) -> dict[str, Any]:
         "refused": group.refused,
         "results": {cell: dict(result) for cell, result in group.results.items()},
         "fallback": group.fallback,
+        "flags": (bytes(group.flags), group.marked, group.outdated, group.outdates),
         "tries": group.tries.tolist(),
         "base": base,
         "due": dict(group.due),

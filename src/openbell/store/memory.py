@@ -12,6 +12,7 @@ from typing import Any
 
 from openbell.core.events import Answer, Event
 from openbell.core.freshness import Dataset
+from openbell.core.group import MARKED, OUTDATED
 from openbell.core.inputs import InputFile
 from openbell.core.model import AttemptKey, Run, TaskKey
 from openbell.core.requests import Request
@@ -124,12 +125,13 @@ class MemoryStore:
         return run_info(Namespace(row)) if row else None
 
     def last_success(self, name: str, step: str, before: datetime) -> str | None:
-        succeeded, unsettled = int(TaskState.SUCCEEDED), int(TaskState.WAITING)
         for row in self._newest_first(name):
-            states = {t["state"] for key, t in self._tasks.items() if key[:2] == (row["id"], step)}
+            of_step = [task for key, task in self._tasks.items() if key[:2] == (row["id"], step)]
             group = self._groups.get((row["id"], step))
             ended = row["closed_at"] is not None and row["opened_at"] < before
-            if ended and group and states == {succeeded} and group["rest"] in (succeeded, unsettled):
+            succeeded = {task["state"] for task in of_step} == {TaskState.SUCCEEDED}
+            marked = any(task["flags"] & MARKED for task in of_step)
+            if ended and group and succeeded and not marked and group["rest"] == TaskState.WAITING:
                 return str(row["id"])
         return None
 
@@ -155,7 +157,8 @@ class MemoryStore:
     ) -> Iterator[tuple[int, str]]:
         for key, row in sorted(self._attempts.items()):
             wanted = (key.run, key.step) == (run_id, step) and (cells is None or key.cell in cells)
-            if wanted and row["result"] and key.attempt == self._tasks[key.task]["tries"]:
+            task = self._tasks[key.task]
+            if wanted and row["result"] and key.attempt == task["tries"] and not task["flags"] & MARKED:
                 yield key.cell, row["result"]
 
     def journal(
@@ -228,7 +231,7 @@ class MemoryStore:
         run_id = row["id"]
         groups = [group for key, group in self._groups.items() if key[0] == run_id]
         tasks: list[TaskRow] = [
-            (t["step"], t["cell"], t["state"], t["tries"], t["base"], t["not_before"], t["kind"])
+            (t["step"], t["cell"], t["state"], t["tries"], t["base"], t["not_before"], t["kind"], t["flags"])
             for key, t in self._tasks.items()
             if key.run == run_id
         ]
@@ -264,6 +267,11 @@ class MemoryStore:
                     known[name] = value
         for run_id, past in changes.pasts.items():
             self._runs[run_id]["past"] = past
+        for (run, step), cells in changes.outdated.items():
+            for cell in cells:
+                self._tasks[TaskKey(run, step, cell)]["flags"] |= OUTDATED
+        for key, outdates in changes.outdating.items():
+            self._groups[key]["outdates"] = outdates
         for key, source in changes.fallbacks.items():
             self._groups[key]["fallback"] = source
         for row in changes.answered:
@@ -302,17 +310,19 @@ class MemoryStore:
         if isinstance(sweep, Relay):
             place = (sweep.run, sweep.step)
             self._tasks = {key: row for key, row in self._tasks.items() if (key.run, key.step) != place}
-            self._groups[place]["rest"] = int(TaskState.WAITING)
+            self._groups[place] |= {"rest": int(TaskState.WAITING), "flags": 0}
             return
         reopening = sweep.to is TaskState.WAITING
         for key, row in self._tasks.items():
-            if (key.run, key.step) == (sweep.run, sweep.step) and row["state"] in sweep.states:
+            of_step = (key.run, key.step) == (sweep.run, sweep.step)
+            if of_step and row["state"] in sweep.states and not row["flags"] & MARKED:
                 kind = sweep.kind.value if sweep.kind else None
-                row |= {"state": int(sweep.to), "not_before": None, "kind": kind}
+                row |= {"state": int(sweep.to), "not_before": None, "kind": kind, "flags": sweep.flags}
                 row |= {"base": row["tries"], "finished_at": None} if reopening else {"finished_at": sweep.at}
         group = self._groups[sweep.run, sweep.step]
-        if group["rest"] in sweep.states:
-            group |= {"rest": int(sweep.to), "kind": sweep.kind.value if sweep.kind else None}
+        if group["rest"] in sweep.states and not group["flags"] & MARKED:
+            kind = sweep.kind.value if sweep.kind else None
+            group |= {"rest": int(sweep.to), "kind": kind, "flags": sweep.flags}
 
 
 def _seen_to(alert: Row) -> bool:

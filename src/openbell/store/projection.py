@@ -27,6 +27,7 @@ from openbell.core.events import (
     Force,
     Led,
     Lost,
+    Mark,
     Miss,
     Notify,
     OpenRun,
@@ -48,6 +49,7 @@ from openbell.core.events import (
     Unwatch,
     Watch,
 )
+from openbell.core.group import MARKED, OUTDATED
 from openbell.core.inputs import Bind, Cleared, Fail, FilesSeen
 from openbell.core.model import TaskKey, run_name
 from openbell.core.occasions import FIRED
@@ -63,7 +65,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """A bulk move: every cell of the step in one of `states` goes to `to`."""
+    """A bulk move: every cell of the step in one of `states` that nobody has marked goes to `to`."""
 
     run: str
     step: str
@@ -71,6 +73,7 @@ class Sweep:
     to: TaskState
     at: datetime
     kind: FailureKind | None = None
+    flags: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,10 @@ class Changes:
     sweeps: list[Sweep | Relay] = field(default_factory=list)
     runs: dict[str, Row] = field(default_factory=dict)
     tasks: dict[TaskKey, Row] = field(default_factory=dict)
+    outdated: dict[tuple[str, str], list[int]] = field(default_factory=dict)
+    """The cells of each (run, step) that are out of date."""
+    outdating: dict[tuple[str, str], bool] = field(default_factory=dict)
+    """Whether successes of each (run, step) put others out of date."""
     attempts: dict[tuple[TaskKey, int], Row] = field(default_factory=dict)
     pasts: dict[str, str] = field(default_factory=dict)
     """What earlier runs have left, by run."""
@@ -124,11 +131,14 @@ def _touch(changes: Changes, event: Event, state: State) -> None:
             _task(changes, event.task, state, event.at)
             if isinstance(event, Exited):
                 changes.consumed += consumed_rows(event, state)
-                changes.datasets |= {row["name"]: row for row in dataset_rows(event, state)}
+                _provided(changes, event.task.run, event.task.step, state)
+                _outdated(changes, event.task.run, event.task.step, state)
         case Reported():
             _attempt(changes, event)
         case Skip() | Fail() | Cancel() | Reopen():
             _move(changes, event, state)
+        case Mark():
+            _mark(changes, event, state)
         case FallBack() | Recalled():
             _earlier(changes, event, state)
         case Notify() | Acknowledge() | Delivered() | Bounced():
@@ -178,8 +188,35 @@ def _move(changes: Changes, event: Skip | Fail | Cancel | Reopen, state: State) 
         _run(changes, event.run, state, event.at)
         _wait(changes, event.run, event.step, state)
     if isinstance(event, Reopen):
+        changes.outdating[event.run, event.step] = not event.alone
         _fallback(changes, event.run, event.step, state)
         changes.post.settle(event.run, state, event.at)
+
+
+def _mark(changes: Changes, event: Mark, state: State) -> None:
+    if event.cell is None:
+        sweep = Sweep(event.run, event.step, event.states, event.to, event.at, flags=MARKED)
+        changes.sweeps.append(sweep)
+    else:
+        _task(changes, TaskKey(event.run, event.step, event.cell), state, event.at)
+    _run(changes, event.run, state, event.at)
+    _fallback(changes, event.run, event.step, state)
+    _provided(changes, event.run, event.step, state)
+    _outdated(changes, event.run, event.step, state)
+    changes.post.settle(event.run, state, event.at)
+
+
+def _provided(changes: Changes, run: str, step: str, state: State) -> None:
+    changes.datasets |= {row["name"]: row for row in dataset_rows(run, step, state)}
+
+
+def _outdated(changes: Changes, run: str, step: str, state: State) -> None:
+    """What a late success of this step has put out of date."""
+    record = state.runs.get(run)
+    if record is not None and (record.groups[step].outdates or record.groups[step].marked):
+        for name, group in record.groups.items():
+            if group.outdated:
+                changes.outdated[run, name] = [*group.flagged(OUTDATED)]
 
 
 def _occasion(changes: Changes, event: Watch | Unwatch | Fire | Miss | Unplanned, state: State) -> None:
@@ -227,7 +264,15 @@ def _open(changes: Changes, event: OpenRun, state: State) -> None:
         }
     )
     for step in pipeline:
-        blank = {"rest": 0, "kind": None, "since": None, "refused": "", "fallback": ""}
+        blank = {
+            "rest": 0,
+            "flags": 0,
+            "outdates": False,
+            "kind": None,
+            "since": None,
+            "refused": "",
+            "fallback": "",
+        }
         changes.groups.append({"run": run.id, "step": step.name, **blank})
     _run(changes, run.id, state, event.at)
 
@@ -303,6 +348,7 @@ def _task(changes: Changes, task: TaskKey, state: State, at: datetime) -> None:
         "not_before": group.due.get(task.cell),
         "kind": kind.value if kind else None,
         "finished_at": at if found.final else None,
+        "flags": group.flags[task.cell],
     }
 
 

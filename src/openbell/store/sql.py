@@ -59,6 +59,7 @@ from openbell.store.statements import (
     apply,
     entries_of,
     insert,
+    marked,
 )
 
 _AT_ONCE = 5_000  # rows
@@ -190,9 +191,9 @@ class SqlStore:
                 runs.name == name,
                 runs.closed_at.is_not(None),
                 runs.opened_at < before,
-                groups.rest.in_((succeeded, int(TaskState.WAITING))),  # every cell has a row then
+                groups.rest == int(TaskState.WAITING),  # every cell has a row then
                 sa.exists().where(of_step, tasks.state == succeeded),
-                ~sa.exists().where(of_step, tasks.state != succeeded),
+                ~sa.exists().where(of_step, (tasks.state != succeeded) | marked(tables.tasks)),
             )
             .order_by(*NEWEST_FIRST)
             .limit(1)

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
+from openbell.core.group import MARKED, OUTDATED
 from openbell.core.states import RunState, TaskState
 from openbell.store import tables
 from openbell.store.post import Post
@@ -37,6 +38,11 @@ def _merge(table: sa.Table, *keys: str) -> sa.Update:
     return (
         sa.update(table).where(*(table.c[key] == sa.bindparam(f"key_{key}") for key in keys)).values(values)
     )
+
+
+def marked(table: sa.Table) -> sa.ColumnElement[bool]:
+    """Whether somebody has said what it is."""
+    return table.c.flags.op("&")(MARKED) != 0
 
 
 NEWEST_FIRST = (tables.runs.c.opened_at.desc(), tables.runs.c.number.desc(), tables.runs.c.id.desc())
@@ -71,6 +77,7 @@ TASKS = sa.select(
     tables.tasks.c.base,
     tables.tasks.c.not_before,
     tables.tasks.c.kind,
+    tables.tasks.c.flags,
 ).where(tables.tasks.c.run == _by_run)
 LIVE = sa.select(tables.attempts).where(
     tables.attempts.c.run == _by_run, tables.attempts.c.ended_at.is_(None)
@@ -91,7 +98,7 @@ REPORTED = (
     sa.select(tables.attempts.c.cell, tables.attempts.c.result)
     .join(tables.tasks, _OF_LAST)
     .where(tables.attempts.c.run == _by_run, tables.attempts.c.step == sa.bindparam("step"))
-    .where(tables.attempts.c.result.is_not(None))
+    .where(tables.attempts.c.result.is_not(None), ~marked(tables.tasks))
     .order_by(tables.attempts.c.cell)
 )
 """What the last attempts of a step have reported."""
@@ -198,6 +205,7 @@ def apply(connection: sa.Connection, changes: Changes) -> None:
     for statement, batch in written:
         if batch:
             connection.execute(statement, batch)
+    _outdated(connection, changes)
     _pasts(connection, changes)
     _occasions(connection, changes)
     if not changes.post.empty:
@@ -218,6 +226,19 @@ def _post(connection: sa.Connection, post: Post) -> None:
         connection.execute(outbox.insert(), post.letters)
     for letter, values in post.posted.items():
         connection.execute(sa.update(outbox).where(outbox.c.id == letter).values(values))
+
+
+def _outdated(connection: sa.Connection, changes: Changes) -> None:
+    """What has got out of date, and what can bring that about."""
+    tasks, groups = tables.tasks, tables.groups
+    for (run, step), cells in changes.outdated.items():
+        of_step = (tasks.c.run == run) & (tasks.c.step == step)
+        rows = [{"key_cell": cell} for cell in cells]
+        by_cell = sa.update(tasks).where(of_step, tasks.c.cell == sa.bindparam("key_cell"))
+        connection.execute(by_cell.values(flags=tasks.c.flags.op("|")(OUTDATED)), rows)
+    for (run, step), outdates in changes.outdating.items():
+        of_step = (groups.c.run == run) & (groups.c.step == step)
+        connection.execute(sa.update(groups).where(of_step).values(outdates=outdates))
 
 
 def _pasts(connection: sa.Connection, changes: Changes) -> None:
@@ -250,7 +271,7 @@ def _relay(connection: sa.Connection, relay: Relay) -> None:
     groups, tasks = tables.groups, tables.tasks
     connection.execute(sa.delete(tasks).where(tasks.c.run == relay.run, tasks.c.step == relay.step))
     of_step = (groups.c.run == relay.run) & (groups.c.step == relay.step)
-    connection.execute(sa.update(groups).where(of_step).values(rest=int(TaskState.WAITING)))
+    connection.execute(sa.update(groups).where(of_step).values(rest=int(TaskState.WAITING), flags=0))
 
 
 def _sweep(connection: sa.Connection, sweep: Sweep) -> None:
@@ -260,9 +281,10 @@ def _sweep(connection: sa.Connection, sweep: Sweep) -> None:
     of_step = (tables.tasks.c.run == sweep.run) & (tables.tasks.c.step == sweep.step)
     connection.execute(
         sa.update(tables.tasks)
-        .where(of_step, tables.tasks.c.state.in_(states))
+        .where(of_step, tables.tasks.c.state.in_(states), ~marked(tables.tasks))
         .values(
             state=int(sweep.to),
+            flags=sweep.flags,
             not_before=None,
             kind=sweep.kind.value if sweep.kind else None,
             base=tables.tasks.c.tries if reopening else tables.tasks.c.base,
@@ -272,6 +294,6 @@ def _sweep(connection: sa.Connection, sweep: Sweep) -> None:
     connection.execute(
         sa.update(tables.groups)
         .where(tables.groups.c.run == sweep.run, tables.groups.c.step == sweep.step)
-        .where(tables.groups.c.rest.in_(states))
-        .values(rest=int(sweep.to), kind=sweep.kind.value if sweep.kind else None)
+        .where(tables.groups.c.rest.in_(states), ~marked(tables.groups))
+        .values(rest=int(sweep.to), kind=sweep.kind.value if sweep.kind else None, flags=sweep.flags)
     )

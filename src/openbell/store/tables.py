@@ -95,6 +95,8 @@ groups = sa.Table(
     sa.Column("fallback", sa.Text, nullable=False, server_default=""),
     sa.Column("refused", sa.Text, nullable=False, server_default=""),
     sa.Column("kind", sa.Text),
+    sa.Column("flags", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("outdates", sa.Boolean, nullable=False, server_default=sa.false()),
 )
 
 tasks = sa.Table(
@@ -109,6 +111,7 @@ tasks = sa.Table(
     sa.Column("not_before", Instant),
     sa.Column("kind", sa.Text),
     sa.Column("finished_at", Instant),
+    sa.Column("flags", sa.Integer, nullable=False, server_default="0"),
     sa.CheckConstraint(f"(finished_at IS NOT NULL) = (state IN ({_FINAL}))", name="finished_tasks_are_final"),
     sa.CheckConstraint("not_before IS NULL OR state = 0", name="only_waiting_tasks_are_delayed"),
     sa.CheckConstraint(
