@@ -51,10 +51,7 @@ def decide(state: State, now: datetime, naps: Naps | None = None) -> Decision:
         return Decision(tuple(answer(state, request_id, request, run, now)), None)
     if actions := [*occasions(state, now)]:
         return Decision(tuple(actions), None)
-    for record in replaced(state):
-        everything = CancelTasks(record.id)
-        actions.extend(cancellation(record, everything, "replaced by the next run", now))
-    if actions:  # what is cancelled does not start
+    if actions := [*_replacements(state, now)]:  # what is cancelled does not start
         return Decision(tuple(actions), None)
     actions.extend(
         Clear(now, chore.run, chore.step, chore.file, chore.consume, chore.folder)
@@ -93,6 +90,12 @@ def decide(state: State, now: datetime, naps: Naps | None = None) -> Decision:
         for record in awake:
             _nod_off(state, record, now, naps)
     return Decision(tuple(actions), _wake_at(state, now, naps))
+
+
+def _replacements(state: State, now: datetime) -> Iterator[Action]:
+    """The end of what makes room for the next run of its pipeline."""
+    for record in replaced(state):
+        yield from cancellation(record, CancelTasks(record.id), "replaced by the next run", now)
 
 
 def _open(state: State) -> Iterator[RunRecord]:

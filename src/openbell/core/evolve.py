@@ -84,8 +84,7 @@ def evolve(state: State, event: Event) -> None:
             _mark(state, event)
         case FallBack():
             record = state.runs[event.run]
-            group = record.groups[event.step]
-            group.fallback = event.source
+            (group := record.groups[event.step]).fallback = event.source
             settle_behind(record, group)
         case Requested():
             state.requests[event.id] = (event.request, event.run)

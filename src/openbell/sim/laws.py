@@ -8,7 +8,7 @@ from copy import deepcopy
 from datetime import datetime, timedelta
 
 from openbell.core.decide import decide
-from openbell.core.events import Event, Exited, Led, Lost, Mark, Refused, Reopen, Requested, Start, Stop
+from openbell.core.events import Event, Exited, Led, Lost, Refused, Reopen, Requested, Start, Stop
 from openbell.core.evolve import evolve
 from openbell.core.group import MARKED
 from openbell.core.inputs import Fail
@@ -18,11 +18,12 @@ from openbell.core.requests import CancelTasks
 from openbell.core.state import Group, Limits, Live, RunRecord, State
 from openbell.core.states import FailureKind, RunState, StopReason, TaskState
 from openbell.core.windows import is_open
+from openbell.sim.counting import count, exhausted, failures
 from openbell.sim.holding import ended_as_planned, keeps_up
 from openbell.sim.marking import Hand
 from openbell.sim.renewing import Renewal
 from openbell.sim.scenario import MEMORY
-from openbell.sim.waiting import no_fallback_but_a_success, tolerated, wanting
+from openbell.sim.waiting import no_fallback_but_a_success, wanting
 from openbell.sim.world import Broken, World
 from openbell.store.loader import snapshot
 from openbell.store.protocol import Store
@@ -183,7 +184,7 @@ def replays(store: Store, limits: Limits) -> None:
     for _, event in store.journal(limit=10**9):
         hand.before(event, folded)
         renewal.before(event, folded)
-        _count(spent, forgiven, event, folded)
+        count(spent, forgiven, event, folded)
         _doom(doomed, event, folded)
         _give_up(untried, event, folded)
         no_fallback_but_a_success(event, folded)
@@ -191,7 +192,7 @@ def replays(store: Store, limits: Limits) -> None:
         keeps_up(event, folded)
         renewal.after(event, folded)
     for run_id, record in folded.runs.items():
-        _exhausted(record, spent, untried)
+        exhausted(record, spent, untried)
         hand.agrees(record)
         kept = store.run(run_id)
         if kept is None or snapshot(kept) != snapshot(record):
@@ -239,67 +240,6 @@ def _give_up(untried: set[TaskKey], event: Event, before: State) -> None:
         case Reopen(run=run, step=step, cell=cell):
             again = [t for t in untried if t[:2] == (run, step) and cell in (None, t.cell)]
             untried.difference_update(again)
-
-
-def _exhausted(record: RunRecord, spent: Counter[TaskKey], untried: set[TaskKey]) -> None:
-    """A task fails for good only when its policy allows no other try."""
-    for name, group in record.groups.items():
-        policy = group.step.retry
-        for cell, kind in group.kinds.items():
-            tried = spent[TaskKey(record.id, name, cell)]
-            if TaskKey(record.id, name, cell) in untried or group.step.hold:
-                continue
-            if tried < policy.attempts and kind in policy.on:
-                raise Broken(
-                    f"{record.id}/{name}/{cell} was given up after {tried} of {policy.attempts} tries"
-                )
-
-
-def _count(spent: Counter[TaskKey], forgiven: Counter[str], event: Event, before: State) -> None:
-    """Attempts per task and generation, counted from the events alone."""
-    match event:
-        case Start():
-            spent[event.task] += 1
-            record = before.runs[event.task.run]
-            pipeline = record.run.pipeline
-            step = pipeline.step(event.task.step)
-            allowed = step.retry.attempts
-            if spent[event.task] > allowed and not step.hold:
-                raise Broken(f"{event.task}: {spent[event.task]} attempts, {allowed} allowed")
-            if record.paused:
-                raise Broken(f"{event.task} was started in a paused run")
-            failed = _failed(record) - forgiven[record.id]
-            if pipeline.max_failures and failed >= pipeline.max_failures:
-                raise Broken(f"{event.task} was started after {pipeline.max_failures} failures")
-        case Refused(counted=False):
-            spent[event.task] -= 1
-        case Mark():
-            group = before.runs[event.run].groups[event.step]
-            failing = [c for c in range(group.size) if event.covers(c) and group.state(c) is TaskState.FAILED]
-            counts = not tolerated(before.runs[event.run].run.pipeline, event.step)
-            forgiven[event.run] = _failed(before.runs[event.run]) - counts * len(failing)
-        case Reopen():
-            group = before.runs[event.run].groups[event.step]
-            for cell in range(group.size):
-                if group.state(cell) in event.states and _opens(event, group, cell):
-                    spent[TaskKey(event.run, event.step, cell)] = 0
-            counts = not tolerated(before.runs[event.run].run.pipeline, event.step)
-            forgiven[event.run] = _failed(before.runs[event.run]) - counts * sum(
-                group.state(cell) is TaskState.FAILED and _opens(event, group, cell)
-                for cell in range(group.size)
-                if group.state(cell) in event.states
-            )
-
-
-def _opens(event: Reopen, group: Group, cell: int) -> bool:
-    """Whether it is this cell, or all cells but those that somebody has marked."""
-    return event.cell == cell or (event.cell is None and not group.flags[cell] & MARKED)
-
-
-def _failed(record: RunRecord) -> int:
-    groups = record.groups.items()
-    found = [g.count(TaskState.FAILED) for n, g in groups if not tolerated(record.run.pipeline, n)]
-    return sum(found)
 
 
 class Timeliness:
@@ -380,7 +320,7 @@ def finished(store: Store, world: World) -> None:
         record = store.run(run.id)
         if record is None or record.outcome is None:
             raise Broken(f"{run.id} has not come to its end")
-        if record.outcome is RunState.FAILED and not _failed(record):
+        if record.outcome is RunState.FAILED and not failures(record):
             raise Broken(f"{run.id} has failed for what it goes on without")
         for name, group in record.groups.items():
             for cell in range(group.size):

@@ -24,8 +24,9 @@ from openbell.executors.protocol import Orphan
 from openbell.sim.faults import FlakyStore
 from openbell.sim.world import SimExecutor
 from openbell.store import loader, memory, post, projection
+from openbell.store.changes import Changes
 from openbell.store.memory import MemoryStore
-from openbell.store.projection import Changes, project
+from openbell.store.projection import project
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,11 +20,12 @@ from openbell.core.state import Limits, RunRecord, State
 from openbell.core.states import FailureKind, RunState, TaskState
 from openbell.core.telling import run_of as about
 from openbell.errors import Fenced
+from openbell.store.changes import Changes, Relay, Row, Sweep
 from openbell.store.codec import decode_fire, decode_request, encode_request
 from openbell.store.inputs import CONSUMED_KEY, chore, keys_of, recall, recall_ends
 from openbell.store.loader import TaskRow, build, run_of
 from openbell.store.post import Post, alert_info, escalating, letter_info, standing
-from openbell.store.projection import NEWEST_WINS, Changes, Relay, Row, Sweep, project
+from openbell.store.projection import NEWEST_WINS, project
 from openbell.store.records import AlertInfo, AttemptInfo, Lease, LetterInfo, MissInfo, RunInfo, TaskInfo
 from openbell.store.rows import Namespace, attempt_info, run_info
 

@@ -11,8 +11,9 @@ from sqlalchemy.dialects import sqlite
 from openbell.core.group import MARKED, OUTDATED
 from openbell.core.states import RunState, TaskState
 from openbell.store import tables
+from openbell.store.changes import Changes, Relay, Sweep
 from openbell.store.post import Post
-from openbell.store.projection import NEWEST_WINS, Changes, Relay, Sweep
+from openbell.store.projection import NEWEST_WINS
 
 
 def insert(table: sa.Table) -> sqlite.Insert:
