@@ -101,7 +101,7 @@ class Glance:
         from openbell.store.loader import build
 
         by_run = "FROM {} WHERE run = ?"
-        columns = "step, cell, state, tries, base, not_before, kind"
+        columns = "step, cell, state, tries, base, not_before, kind, flags"
         groups = [_values(row) for row in self._rows(f"SELECT * {by_run.format('groups')}", run["id"])]
         tasks = (
             tuple(_values(row).values())

@@ -45,7 +45,7 @@ def build(
             group.kinds = dict.fromkeys(range(group.size), FailureKind(row["kind"] or "start"))
         if row["flags"]:  # the same
             group.flags, group.marked = bytearray([row["flags"]]) * group.size, group.size
-        group.outdates = row["outdates"]
+        group.outdates = bool(row["outdates"])
     for step_name, cell, code, tries, base, not_before, kind, flags in tasks:
         _restore(record.groups[step_name], cell, code, tries, base, not_before, kind)
         _mark(record.groups[step_name], cell, flags)
