@@ -122,7 +122,13 @@ def test_a_store_of_an_older_openbell_is_brought_up_to_date(tmp_path: Path) -> N
     store.append(store.lead("test", NOW).epoch, 1, [Led(NOW, 1, "test", adopt=True)], World().state)
     store.close()
     with sqlite3.connect(path) as connection:
-        connection.execute("ALTER TABLE groups DROP COLUMN kind")
+        for table, column in (
+            ("groups", "kind"),
+            ("groups", "flags"),
+            ("groups", "outdates"),
+            ("tasks", "flags"),
+        ):
+            connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
         connection.execute("UPDATE alembic_version SET version_num = '0010'")
     glance = Glance(path)
     assert (glance.schema > "0010", glance.last(), list(glance.under_way())) == (True, 1, [])
