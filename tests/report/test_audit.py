@@ -76,7 +76,7 @@ def test_who_asked_for_what_and_why(store: MemoryStore) -> None:
         ("Submit", "cid", "", True),
         ("CancelTasks", "dan@vm", "", True),
     ]
-    assert found[2]["said"] == {"only": "failed", "step": None, "cell": None}
+    assert found[2]["said"] == {"only": "failed", "step": None, "cell": None, "downstream": True}
     assert found[3]["said"]["forced"] == {"by": "cid", "reason": "now"}
     assert found[3]["said"]["provenance"]["commit"] == "c0ffee"
 
