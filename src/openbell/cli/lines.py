@@ -73,6 +73,8 @@ class Lines:
         self._last: dict[TaskState, int] = {}
         self._held: dict[str, str] = {}
         self._clock = SystemClock()
+        self._batch: list[str] | None = None
+        """Lines of the events that have become durable together: they are printed together."""
 
     def opened(self, record: RunRecord, answer: Answer) -> None:
         if not answer.accepted:
@@ -112,6 +114,7 @@ class Lines:
         """Lines need no end."""
 
     def see(self, events: Sequence[Event], state: State) -> None:
+        self._batch = []
         for event in events:
             task = getattr(event, "task", None)
             run = task.run if task else getattr(event, "run", None)
@@ -119,6 +122,9 @@ class Lines:
                 self._tell(event, state)
         if self._verbose and (record := state.runs.get(self._run)):
             self._hold(record, state)
+        lines, self._batch = self._batch, None
+        if lines:
+            click.echo("\n".join(lines), err=True)
 
     def _about_inputs(self, event: Bind | Fail | Cleared) -> None:
         match event:
@@ -229,7 +235,11 @@ class Lines:
         return template.format(**(known | values))
 
     def _say(self, text: str, level: str = "INFO") -> None:
-        click.echo(f"[{moment(self._clock.now())}] {level}: {text}", err=True)
+        line = f"[{moment(self._clock.now())}] {level}: {text}"
+        if self._batch is None:
+            click.echo(line, err=True)
+        else:
+            self._batch.append(line)
 
 
 def stalled(stall: Stall, record: RunRecord, look: Look) -> str:

@@ -310,17 +310,21 @@ def _moments(state: State, record: RunRecord, now: datetime) -> Iterator[datetim
     if (due_by := overdue_at(record)) is not None:
         yield due_by
     for group in record.groups.values():
-        if group.closed:
-            continue
-        if (due := group.next_due()) and not record.paused:
-            yield due  # one that is past waits for a gate or a slot: news, not time, will free it
+        step = group.step
         if group.waiting:
-            yield from (at for opening in group.step.openings for at in opening if at is not None)
-            if group.step.stop_at is not None:
-                yield group.step.stop_at
-            yield from turns(group)
-        if group.step.window and (group.waiting or group.live):
-            yield is_open(group.step.window, now)[1]
-        for live in group.live.values() if _timed(state, group.step) else ():
-            if live.state is not TaskState.STOPPING and (deadline := _deadline(state, group, live)):
-                yield deadline[0]
+            if (due := group.next_due()) and not record.paused:
+                yield due  # one that is past waits for a gate or a slot: news, not time, will free it
+            if step.openings:
+                yield from (at for opening in step.openings for at in opening if at is not None)
+            if step.stop_at is not None:
+                yield step.stop_at
+            if group.intake is not None:
+                yield from turns(group)
+        elif not group.live:
+            continue
+        if step.window is not None:
+            yield is_open(step.window, now)[1]
+        if group.live and _timed(state, step):
+            for live in group.live.values():
+                if live.state is not TaskState.STOPPING and (deadline := _deadline(state, group, live)):
+                    yield deadline[0]

@@ -7,9 +7,9 @@ as a whole; what differs between the cells of a step is only when each may be tr
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from typing import NamedTuple
 
 from openbell.core.binding import deadline, missing
 from openbell.core.freshness import oldest_session, stale
@@ -21,8 +21,7 @@ from openbell.core.state import Group, RunRecord, State
 from openbell.core.windows import is_open
 
 
-@dataclass(frozen=True, slots=True)
-class Blocker:
+class Blocker(NamedTuple):
     """Why something has not started, and until when, where that can be known.
 
     `told` may be a function: a thousand gates are asked whether they hold before one is asked why.
@@ -38,9 +37,8 @@ class Blocker:
         return self.told if isinstance(self.told, str) else self.told()
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """What a gate may look at."""
+class Scope(NamedTuple):
+    """What a gate may look at. (Made for every step that waits, every turn: tuples are made quickly.)"""
 
     state: State
     record: RunRecord

@@ -30,6 +30,7 @@ OUTDATED = 2
 """Flag of a cell that began before what it was given became better."""
 
 _COUNTS = 10
+_CALM = int(TaskState.WAITING)
 _WAITING = bytes([TaskState.WAITING])
 _STATES = bytes(code if code < DELAYED else TaskState.WAITING for code in range(256))
 _DIGITS = bytes(ord("0") + code for code in _STATES[:DELAYED]) + bytes([ord("0")]) * (256 - DELAYED)
@@ -152,7 +153,8 @@ class Group:
 
     @property
     def waiting(self) -> int:
-        return self.counts[TaskState.WAITING] + self.counts[DELAYED] + self.counts[HELD]
+        counts = self.counts  # asked for several times for every step, every turn
+        return counts[_CALM] + counts[DELAYED] + counts[HELD]
 
     def count(self, state: TaskState) -> int:
         """Number of tasks in this state."""
@@ -161,7 +163,7 @@ class Group:
     @property
     def closed(self) -> bool:
         """Every task is final."""
-        return not self.waiting and not self.live
+        return not self.live and not self.waiting
 
     @property
     def begun(self) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from math import prod
 
 Scalar = str | int | float | bool
@@ -30,7 +31,7 @@ class Axis:
         return bool(self.source) and not self.values
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Matrix:
     """Axes and, after `--sample`, the picked cells only. No axes: one cell without coordinates.
 
@@ -45,12 +46,12 @@ class Matrix:
     def __len__(self) -> int:
         return len(self.pick) if self.pick is not None else self.volume
 
-    @property
+    @cached_property
     def open(self) -> bool:
         """Whether the values of an axis are not known yet."""
         return any(axis.open for axis in self.axes)
 
-    @property
+    @cached_property
     def volume(self) -> int:
         """Number of cells of the full product."""
         return 1 if self.open else prod(len(axis.values) for axis in self.axes)
@@ -79,10 +80,8 @@ class Matrix:
 
     def coordinates(self, cell: int) -> dict[str, Scalar]:
         """Axis name -> value. IndexError outside the matrix."""
-        return {
-            axis.name: axis.values[position]
-            for axis, position in zip(self.axes, self.positions(cell), strict=not self.open)
-        }
+        found = zip(self.axes, self.positions(cell), strict=not self.open)
+        return {axis.name: axis.values[position] for axis, position in found}
 
     def cell(self, coordinates: Mapping[str, Scalar]) -> int:
         """The cell with these coordinates. KeyError when an axis is missing or a value is not on it."""

@@ -30,11 +30,10 @@ def fate(need: Need, upstream: Group) -> Fate:
         if not upstream.step.matrix.open:
             return Fate.MET
         return Fate.HOPELESS if upstream.closed else Fate.OPEN
-    succeeded = upstream.count(TaskState.SUCCEEDED)
-    if need.mode is NeedMode.STARTED and succeeded + upstream.count(TaskState.RUNNING) == upstream.size:
-        return Fate.MET
     if not upstream.closed:
-        return Fate.OPEN
+        met = need.mode is NeedMode.STARTED and _all_started(upstream)
+        return Fate.MET if met else Fate.OPEN
+    succeeded = upstream.count(TaskState.SUCCEEDED)
     some = need.mode is NeedMode.SOME or upstream.step.partial
     if need.mode is NeedMode.DONE or succeeded == upstream.size or (some and succeeded):
         return Fate.MET
@@ -42,6 +41,10 @@ def fate(need: Need, upstream: Group) -> Fate:
     if failed and (some or succeeded + failed == upstream.size):
         return redeemed(upstream)
     return Fate.HOPELESS
+
+
+def _all_started(group: Group) -> bool:
+    return group.count(TaskState.SUCCEEDED) + group.count(TaskState.RUNNING) == group.size
 
 
 def redeemed(group: Group) -> Fate:

@@ -147,8 +147,8 @@ def exit_code(record: RunRecord) -> ExitCode:
 
 def stall_at(record: RunRecord) -> datetime | None:
     """When silence becomes worth a warning: nothing has ended for long, measured by this run's own tasks."""
-    passing = (group for group in record.groups.values() if not group.step.hold)
-    starts = [live.since for group in passing for live in group.live.values()]
+    lively = [group for group in record.groups.values() if group.live and not group.step.hold]
+    starts = [live.since for group in lively for live in group.live.values()]
     if not starts:
         return None
     return max(record.last_end, min(starts)) + record.durations.patience

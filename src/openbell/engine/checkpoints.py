@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,10 +27,10 @@ class Checkpoints:
                 case Exited(task=task) if _state(state, task) is TaskState.SUCCEEDED:
                     self._remove(checkpoint_folder(self._folder, task))
                 case CloseRun(run=run, outcome=RunState.SUCCEEDED):
-                    self._remove(checkpoint_folder(self._folder, TaskKey(run, "", 0)).parent)
+                    self._remove(os.path.dirname(checkpoint_folder(self._folder, TaskKey(run, "", 0))))  # noqa: PTH120
 
-    def _remove(self, path: Path) -> None:
-        if path.is_dir():
+    def _remove(self, path: str) -> None:
+        if os.path.isdir(path):  # noqa: PTH112
             shutil.rmtree(path, ignore_errors=True)
 
 

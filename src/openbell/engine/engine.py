@@ -145,7 +145,7 @@ class Engine:
             if record.past is None:
                 self._recall(record)
         self.heed()
-        self._commit()
+        self._tell(self._commit())
         orphans = self._orphans()
         for name, executor in self._executors.items():
             executor.open(self.inbox.put)
@@ -292,21 +292,25 @@ class Engine:
             self._pending.append(action)
 
     def _act(self) -> datetime | None:
-        """Decide, record, perform, until there is nothing more to do. Returns when to ask again."""
+        """Decide, record, perform, until there is nothing more to do. Returns when to ask again.
+
+        What has become durable is told when its actions are under way: nobody who acts waits for the telling.
+        """
         while True:
             decision = decide(self.state, self._clock.now(), self.naps)
             self._record(decision.actions)
-            self._commit()
-            if not decision.actions:
-                return decision.wake_at
+            durable = self._commit()
             for action in decision.actions:
                 self._perform(action)
+            self._tell(durable)
+            if not decision.actions:
+                return decision.wake_at
 
-    def _commit(self) -> None:
-        """Make what has happened durable, then tell it."""
+    def _commit(self) -> list[Event]:
+        """Make what has happened durable. Returns what that is."""
         events = self._pending
         if not events:
-            return
+            return events
         point("before-commit")
         for left in reversed(range(_COMMITS)):
             try:
@@ -323,8 +327,14 @@ class Engine:
         for event in events:
             if isinstance(event, Exited | Refused | Lost):
                 self._executor_of(event.task).settle(AttemptKey(*event.task, event.attempt))
-        for observer in self._observers:
-            observer.see(events, self.state)
+        if self._upstream is not None:
+            self._upstream.see(events, self.state)  # what starts next reads it
+        return events
+
+    def _tell(self, events: Sequence[Event]) -> None:
+        if events:
+            for observer in self._observers:
+                observer.see(events, self.state)
 
     def _recall(self, record: RunRecord) -> None:
         """Look up what earlier runs have left for this one, where it may need any of it."""

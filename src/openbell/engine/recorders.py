@@ -40,7 +40,6 @@ class Recorders:
 
     def see(self, events: Sequence[Event], state: State) -> None:
         self.log.see(events, state)
-        self.upstream.see(events, state)
         self._checkpoints.see(events, state)
         self._heartbeat.see(events, state)
         self._courier.see(events, state)

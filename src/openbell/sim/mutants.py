@@ -117,7 +117,7 @@ def _act_first(self: Engine) -> Any:
         self._pending.extend(decision.actions)
         for action in decision.actions:
             self._perform(action)
-        self._commit()
+        self._tell(self._commit())
         if not decision.actions:
             return decision.wake_at
 

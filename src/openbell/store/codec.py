@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import date, time, timedelta
 from enum import Enum
@@ -30,12 +30,7 @@ def event_kind(event: Event) -> str:
 
 def encode_event(event: Event) -> str:
     """The fields of the event that have no column, as JSON; empty where there are none."""
-    apart = _APART.get(type(event).__name__)
-    data = {
-        name: _plain(getattr(event, name))
-        for name in _names(type(event))
-        if name not in _COLUMNS and name != apart
-    }
+    data = {name: _plain(getattr(event, name)) for name in _inside(type(event))}
     return dump(data) if data else ""
 
 
@@ -111,9 +106,11 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 def _plain(value: Any) -> Any:
     """JSON data: dataclasses as objects, enums by value, times in ISO form, durations in seconds."""
+    if type(value) in _SCALARS:
+        return value
     match value:
-        case None | bool() | Enum():
-            return value.value if isinstance(value, Enum) else value
+        case Enum():
+            return value.value
         case str() | int() | float():
             return value
         case date() | time():
@@ -132,15 +129,20 @@ def _plain(value: Any) -> Any:
             return str(value)
 
 
-_known: dict[Any, tuple[str, ...]] = {}
+_SCALARS = frozenset({str, int, float, bool, type(None)})
+"""What is JSON as it is, which is most of what there is."""
 
 
-def _names(cls: Any) -> tuple[str, ...]:
-    """Field names of a dataclass, worked out once."""
-    names = _known.get(cls)
-    if names is None:
-        names = _known[cls] = tuple(field.name for field in fields(cls))
-    return names
+_names: Callable[[Any], tuple[str, ...]] = cache(lambda cls: tuple(field.name for field in fields(cls)))
+"""Field names of a dataclass."""
+
+
+def _within(cls: Any) -> tuple[str, ...]:
+    return tuple(name for name in _names(cls) if name not in (*_COLUMNS, _APART.get(cls.__name__)))
+
+
+_inside: Callable[[Any], tuple[str, ...]] = cache(_within)
+"""Those of an event that are stored as JSON."""
 
 
 @cache

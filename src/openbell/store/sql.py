@@ -50,6 +50,7 @@ from openbell.store.statements import (
     LIVE,
     NEWEST_FIRST,
     NOT_PUT_AWAY,
+    RECORD,
     REPORTED,
     REPORTED_BY,
     RESULTS,
@@ -99,12 +100,12 @@ class SqlStore:
         changes = project(events, state)
         rows = [journal_row(first + n, event) for n, event in enumerate(events)]
         with self._write() as connection:
-            current, last = connection.execute(HEAD).one()
+            current, last = HEAD.first(connection)
             if current != epoch:
                 raise Fenced(f"engine {current} has taken the lead from engine {epoch}")
             if last >= first:
                 return
-            connection.execute(tables.journal.insert(), rows)
+            RECORD.write(connection, rows)
             apply(connection, changes)
 
     def load(self, limits: Limits) -> State:
@@ -315,19 +316,27 @@ class SqlStore:
     @contextmanager
     def _write(self) -> Iterator[sa.Connection]:
         """A transaction that waits for its turn; locked for too long or broken: `StoreError`."""
-        import stamina  # 20 ms, for writers only
-
         try:
-            for attempt in stamina.retry_context(on=is_locked, attempts=None, timeout=_PATIENCE):
-                with attempt:
-                    transaction = self._writer.begin()
-            with transaction:
+            with self._begin():
                 yield self._writer
-        except sa.exc.SQLAlchemyError as error:
+        except (sa.exc.SQLAlchemyError, self._engine.dialect.loaded_dbapi.Error) as error:
             raise StoreError(
                 f"the store could not be written: {cause(error)}",
                 hint="nothing is lost: running tasks go on; free the disk or the lock and run again",
             ) from error
+
+    def _begin(self) -> sa.RootTransaction:
+        try:
+            return self._writer.begin()
+        except sa.exc.OperationalError as error:
+            if not is_locked(error):
+                raise
+        import stamina  # 20 ms, for those who have to wait only
+
+        for attempt in stamina.retry_context(on=is_locked, attempts=None, timeout=_PATIENCE):
+            with attempt:
+                return self._writer.begin()
+        raise AssertionError("it has begun, or waited for too long")
 
     @contextmanager
     def _snapshot(self) -> Iterator[sa.Connection]:

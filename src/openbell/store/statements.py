@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
@@ -13,6 +12,7 @@ from openbell.core.states import RunState, TaskState
 from openbell.store import tables
 from openbell.store.changes import Changes, Relay, Sweep
 from openbell.store.post import Post
+from openbell.store.prepared import Prepared, Row
 from openbell.store.projection import NEWEST_WINS
 
 
@@ -61,10 +61,15 @@ def entries_of(run_id: str | None, name: str | None) -> list[sa.ColumnElement[bo
     return conditions
 
 
-_last_entry = sa.select(sa.func.coalesce(sa.func.max(tables.journal.c.seq), 0)).scalar_subquery()
+_last_entry = sa.select(
+    sa.func.coalesce(sa.func.max(tables.journal.c.seq), sa.literal_column("0"))
+).scalar_subquery()
 
-HEAD = sa.select(tables.lease.c.epoch, _last_entry)
+HEAD = Prepared(sa.select(tables.lease.c.epoch, _last_entry))
 """Who leads, and how far the journal is."""
+
+RECORD = Prepared(tables.journal.insert())
+"""Writes journal entries."""
 
 UPSERT_LEASE = _upsert(tables.lease, "id")
 
@@ -105,22 +110,23 @@ REPORTED = (
 """What the last attempts of a step have reported."""
 REPORTED_BY = REPORTED.where(tables.attempts.c.cell == sa.bindparam("cell"))
 
-_UPSERT_TASK = _upsert(tables.tasks, "run", "step", "cell")
+_UPSERT_TASK = Prepared(_upsert(tables.tasks, "run", "step", "cell"))
+_BEGIN_ATTEMPT = Prepared(tables.attempts.insert())
 _ATTEMPT_KEY = ("run", "step", "cell", "attempt")
-_MERGE_ATTEMPT = _merge(tables.attempts, *_ATTEMPT_KEY)
+_MERGE_ATTEMPT = Prepared(_merge(tables.attempts, *_ATTEMPT_KEY))
 _CHANGING = ("title", "size", "definition", "state", "paused", "forgiven", "forced", "overdue", "closed_at")
-_UPDATE_RUN = (
+_UPDATE_RUN = Prepared(
     sa.update(tables.runs)
     .where(tables.runs.c.id == sa.bindparam("key"))
     .values({name: sa.bindparam(name) for name in _CHANGING})
 )
-_UPDATE_GROUP = (
+_UPDATE_GROUP = Prepared(
     sa.update(tables.groups)
     .where(tables.groups.c.run == sa.bindparam("key_run"), tables.groups.c.step == sa.bindparam("key_step"))
     .values(since=sa.bindparam("since"), refused=sa.bindparam("refused"))
 )
-_CONSUME = insert(tables.consumed).on_conflict_do_nothing()
-_CLEARED = (
+_CONSUME = Prepared(insert(tables.consumed).on_conflict_do_nothing())
+_CLEARED = Prepared(
     sa.update(tables.consumed)
     .where(
         tables.consumed.c.run == sa.bindparam("key_run"),
@@ -130,7 +136,7 @@ _CLEARED = (
     )
     .values(done_at=sa.bindparam("done_at"), note=sa.bindparam("note"))
 )
-_UPSERT_DATASET = _upsert(tables.datasets, "name")
+_UPSERT_DATASET = Prepared(_upsert(tables.datasets, "name"))
 RESULTS = (
     sa.select(
         tables.attempts.c.step, tables.attempts.c.cell, tables.attempts.c.result, tables.attempts.c.exit
@@ -156,7 +162,7 @@ _TAKEN = (
     .where(tables.requests.c.id == sa.bindparam("key"))
     .values(taken=True, run=sa.bindparam("run"))
 )
-_ANSWERED = (
+_ANSWERED = Prepared(
     sa.update(tables.requests)
     .where(tables.requests.c.id == sa.bindparam("key"))
     .values({name: sa.bindparam(name) for name in ("answered_at", "accepted", "message", "run")})
@@ -192,10 +198,10 @@ def apply(connection: sa.Connection, changes: Changes) -> None:
         for row in attempts
         if row["decided_at"] is None
     ]
-    written: tuple[tuple[Any, Sequence[Any]], ...] = (
+    written: tuple[tuple[Prepared, Sequence[Row]], ...] = (
         (_UPDATE_RUN, list(changes.runs.values())),
         (_UPSERT_TASK, list(changes.tasks.values())),
-        (tables.attempts.insert(), [row for row in attempts if row["decided_at"]]),
+        (_BEGIN_ATTEMPT, [row for row in attempts if row["decided_at"]]),
         (_MERGE_ATTEMPT, ongoing),
         (_ANSWERED, changes.answered),
         (_UPDATE_GROUP, list(changes.waits.values())),
@@ -205,7 +211,7 @@ def apply(connection: sa.Connection, changes: Changes) -> None:
     )
     for statement, batch in written:
         if batch:
-            connection.execute(statement, batch)
+            statement.write(connection, batch)
     _outdated(connection, changes)
     _pasts(connection, changes)
     _occasions(connection, changes)

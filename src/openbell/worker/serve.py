@@ -49,7 +49,7 @@ class _Worker:
         search_here()
         self.folder = sys.path[0]
         self.path = [*sys.path]
-        self.environ = dict(os.environ)
+        self.environ = _Environ()
         self.output = fcntl.fcntl(1, fcntl.F_DUPFD_CLOEXEC, _FAR)
         self.streams = (sys.stdin, sys.stdout, sys.stderr)
         self.threads = _threads()
@@ -92,10 +92,7 @@ class _Worker:
 
         Gives its environment.
         """
-        wanted, found = {**self.environ, **request["env"]}, dict(os.environ)
-        for name in found.keys() - wanted.keys():
-            del os.environ[name]
-        os.environ.update(wanted.items() - found.items())
+        wanted = self.environ.renew(request["env"])
         os.chdir(self.folder)
         for descriptor in (1, 2):
             os.dup2(self.output, descriptor)
@@ -139,6 +136,38 @@ class _Worker:
 def _threads() -> int:
     """How many threads Python has begun: those of a virtual machine in this process are its own affair."""
     return sum(not isinstance(thread, threading._DummyThread) for thread in threading.enumerate())
+
+
+class _Environ:
+    """The environment of this process: what it has begun with, and over that what a call is told."""
+
+    def __init__(self) -> None:
+        self._ours = os.environ
+        self._base = dict(os.environ)
+        self._told: dict[str, str] = {}
+        self._left = self._behind()
+
+    def renew(self, told: dict[str, str]) -> dict[str, str]:
+        """Make it what it was at the beginning, but for what this call is told. Gives all of it."""
+        ours = self._ours
+        if self._behind() != self._left:  # the call before has changed something
+            for name in ours.keys() - self._base.keys():
+                del ours[name]
+            ours.update(self._base)
+            self._told = {}
+        for name in self._told.keys() - told.keys():
+            if name in self._base:
+                ours[name] = self._base[name]
+            else:
+                del ours[name]
+        ours.update(told.items() - self._told.items())
+        self._told = told
+        self._left = self._behind()
+        return {**self._base, **told}
+
+    def _behind(self) -> dict[bytes, bytes]:
+        """A copy of the dictionary that it keeps: one through its front takes as long as a small call."""
+        return dict(self._ours._data)  # type: ignore[attr-defined]
 
 
 def _flushed() -> int:
@@ -196,7 +225,11 @@ def _put(path: str, data: bytes) -> None:
 def _peak() -> int:
     """Bytes of memory that this process has held at most since `_begin_peak`."""
     try:
-        with open("/proc/self/status", "rb") as file:  # noqa: PTH123
-            return int(file.read().partition(b"VmHWM:")[2].split(None, 1)[0]) * 1024
+        file = os.open("/proc/self/status", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            text = os.read(file, 4096)
+        finally:
+            os.close(file)
+        return int(text.partition(b"VmHWM:")[2].split(None, 1)[0]) * 1024
     except (OSError, ValueError, IndexError):
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -152,9 +152,9 @@ class AttemptFiles:
             pass  # the log stays, or somebody else has been here
 
 
-def checkpoint_folder(folder: Path, task: TaskKey) -> Path:
+def checkpoint_folder(folder: Path, task: TaskKey) -> str:
     """Where the attempts of a task keep what the next one needs. `folder`: the project's state folder."""
-    return folder / "checkpoints" / quote(task.run, safe="") / f"{quote(task.step, safe='')}.{task.cell}"
+    return f"{_folder_of(f'{folder}/checkpoints', task.run, task.step)}.{task.cell}"
 
 
 def claim_of(root: Path, key: AttemptKey) -> Claim | None:
@@ -176,13 +176,13 @@ def read_claim(data: dict[str, Any]) -> Claim | None:
 
 def attempt_folder(root: Path, key: AttemptKey) -> Path:
     """The folder of an attempt below the attempts' root."""
-    return Path(f"{_folder_of(root, key.run, key.step)}.{key.cell}.{key.attempt}")
+    return Path(f"{_folder_of(str(root), key.run, key.step)}.{key.cell}.{key.attempt}")
 
 
 @lru_cache(1024)
-def _folder_of(root: Path, run: str, step: str) -> str:
+def _folder_of(root: str, run: str, step: str) -> str:
     """What the folders of all attempts of a step begin with."""
-    return str(root / quote(run, safe="") / quote(step, safe=""))
+    return f"{root}/{quote(run, safe='')}/{quote(step, safe='')}"
 
 
 def mark_of(folder: Path) -> str:

@@ -76,9 +76,21 @@ class Hand:
         told = {name: request[name] for name in ("call", "env", "mark")}
         self.said = None
         self.calls += 1
+        data = json.dumps(told).encode() + b"\n"
+        try:
+            sent = self.line.send(data)
+            if sent < len(data):
+                self._insist(data[sent:])
+        except BlockingIOError:
+            self._insist(data)
+        except OSError:
+            pass
+
+    def _insist(self, data: bytes) -> None:
+        """It does not take what it is sent at once."""
         self.line.settimeout(_PATIENCE)
         try:
-            self.line.sendall(json.dumps(told).encode() + b"\n")
+            self.line.sendall(data)
         except TimeoutError:
             signal_group(self.pid, signal.SIGKILL)
         except OSError:

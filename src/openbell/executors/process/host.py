@@ -21,6 +21,7 @@ from openbell.executors.process.proof import prove
 from openbell.executors.process.slate import Slate
 from openbell.executors.process.watch import Watch, ring, wake_pipe
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
 _IDLE = 60.0  # seconds after which a worker without anything to do is let go
 _FRESH = 1.0  # seconds for which the kernel's count of memory kills is good enough
 _MUTE = 1.0  # seconds that a worker which cannot speak any more may take to end
@@ -42,7 +43,6 @@ class _Host:
     def __init__(self, spec: dict[str, Any], link: socket.socket) -> None:
         self.spec = spec
         self.link: socket.socket | None = link
-        link.setblocking(False)
         self.received = b""
         self.runs: list[dict[str, Any]] = []
         self.stops: dict[str, tuple[str, float]] = {}
@@ -83,7 +83,7 @@ class _Host:
         """Take what the engine says. True when it is gone."""
         assert self.link is not None
         try:
-            data = self.link.recv(1 << 16)
+            data = self.link.recv(1 << 16, socket.MSG_DONTWAIT)
         except BlockingIOError:
             return False
         except OSError:
@@ -105,12 +105,10 @@ class _Host:
     def _tell(self, what: dict[str, Any]) -> None:
         if self.link is None:
             return
-        self.link.setblocking(True)
         try:
-            self.link.sendall(json.dumps(what, ensure_ascii=False).encode(errors="replace") + b"\n")
+            self.link.sendall(_ENCODER.encode(what).encode(errors="replace") + b"\n")
         except OSError:
             pass  # that it is gone is heard
-        self.link.setblocking(False)
 
     def _announce(self) -> bool:
         """The attempt runs for long enough to be talked of."""
@@ -199,7 +197,7 @@ class _Host:
         if asked := self.stops.pop(watch.spec["id"], None):
             watch.stop(*asked)
         while True:
-            status = watch.until_end(hand.pid, self._others(hand))
+            status = watch.until_end(hand.pid, self._others(hand), hand.end)
             if status is not None:
                 hand.hear()
                 return self._gone(watch, hand, *status)

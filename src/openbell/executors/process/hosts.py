@@ -49,6 +49,8 @@ class Host:
     attempt: str = ""
     received: bytes = b""
     unsent: bytes = b""
+    stuck: bool = False
+    """It does not take what it is sent as fast as it is sent."""
 
 
 @dataclass(slots=True)
@@ -272,10 +274,13 @@ class HostPool:
         except OSError:
             return  # it has died: the reader hears that
         host.unsent = host.unsent[sent:]
-        if host.unsent:
-            asyncio.get_running_loop().add_writer(host.link, self._write, host)
-        elif sent:
-            asyncio.get_running_loop().remove_writer(host.link)
+        if host.stuck != bool(host.unsent):
+            host.stuck = not host.stuck
+            loop = asyncio.get_running_loop()
+            if host.stuck:
+                loop.add_writer(host.link, self._write, host)
+            else:
+                loop.remove_writer(host.link)
 
     def _leave(self, host: Host) -> None:
         if host.link is not None:

@@ -10,6 +10,7 @@ _PR_SET_PDEATHSIG = 1
 _PR_SET_NAME = 15
 _PR_SET_CHILD_SUBREAPER = 36
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+_AT_ONCE = 1 << 14  # bytes
 
 _libc = ctypes.CDLL(None, use_errno=True) if LINUX else None
 
@@ -103,12 +104,20 @@ def prefer_as_victim() -> None:
 
 
 def read(path: str) -> str:
-    """The text of a small file; empty when it cannot be read."""
+    """The text of a small file; empty when it cannot be read. Without a file object, for it is read often."""
     try:
-        with open(path, errors="replace") as file:
-            return file.read()
+        file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return ""
+    text = b""
+    try:
+        while data := os.read(file, _AT_ONCE):
+            text += data
+    except OSError:
+        return ""  # a process that has just ended
+    finally:
+        os.close(file)
+    return text.decode(errors="replace")
 
 
 def _resident(pid: int) -> int:

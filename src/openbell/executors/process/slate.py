@@ -12,6 +12,7 @@ import zlib
 from typing import Any
 
 _CLAIM = 4096  # bytes
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
 _EXIT = 128 * 1024  # bytes of a record that are kept free, so that it can be written on a full disk
 
 
@@ -98,7 +99,7 @@ def _size(file: int) -> int:
 
 
 def _packed(data: dict[str, Any]) -> bytes:
-    body = json.dumps(data, ensure_ascii=False).encode(errors="replace")
+    body = _ENCODER.encode(data).encode(errors="replace")
     return b"%08x %d\n" % (zlib.crc32(body), len(body)) + body
 
 

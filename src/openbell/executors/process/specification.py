@@ -93,7 +93,7 @@ def _common(brief: Brief, files: AttemptFiles, folder: Path, log_cap: int, power
         "outputs": brief.outputs,
         "verify": _verify(brief) if brief.verify else None,
         "cache": {**brief.cache, "folder": str(folder / "cache")} if brief.cache is not None else None,
-        "folder": str(checkpoint_folder(folder, brief.key.task)) if step.checkpoint else "",
+        "folder": checkpoint_folder(folder, brief.key.task) if step.checkpoint else "",
         "marker": {"output": marker.output, "linger": marker.linger.total_seconds()} if marker else None,
         "timeout": step.timeout.total_seconds() if step.timeout else None,
         "grace": step.grace.total_seconds(),
@@ -114,7 +114,7 @@ def _verify(brief: Brief) -> dict[str, Any]:
 def _places(brief: Brief, files: AttemptFiles, folder: Path) -> dict[str, str]:
     """Where the worker writes what."""
     return {
-        "OPENBELL_EVENTS": str(files.events),
-        "OPENBELL_CHECKPOINT": str(checkpoint_folder(folder, brief.key.task)),
-        "OPENBELL_BELL": str(folder / "engine.sock"),
+        "OPENBELL_EVENTS": f"{files.folder}/events",
+        "OPENBELL_CHECKPOINT": checkpoint_folder(folder, brief.key.task),
+        "OPENBELL_BELL": f"{folder}/engine.sock",
     }

@@ -57,25 +57,25 @@ class Watch:
         self.killed = False
 
     def until_end(
-        self, child: int, others: Mapping[int, Callable[[], bool]] | None = None
+        self, child: int, others: Mapping[int, Callable[[], bool]] | None = None, known: int | None = None
     ) -> tuple[int, Any] | None:
         """Wait for the end of the child: its status and usage.
 
         `others`: what to do about other descriptors that have news. One that gives True ends the waiting,
-        with None.
+        with None. `known`: the descriptor that tells its end, where there is one already.
         """
         self.child = child
         others = others or {}
         poller = select.poll()
         for descriptor in (self.output, self.wake, *others):
             poller.register(descriptor, select.POLLIN)
-        end = end_of(child)
+        end = end_of(child) if known is None else known
         if end is not None:
             poller.register(end, select.POLLIN)
         try:
             return self._wait(poller, others, polling=end is None)
         finally:
-            if end is not None:
+            if end is not None and known is None:
                 os.close(end)
 
     def _wait(

@@ -1,0 +1,62 @@
+"""Statements of every turn: SQLAlchemy writes their text once, and the driver alone executes them.
+
+What `Connection.execute` works out for each execution anew (cache key, binds, context, result) takes longer
+than the statement itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+Row = Mapping[str, Any]
+
+
+class Prepared:
+    """A statement whose parameters all come from rows, under their names."""
+
+    def __init__(self, statement: sa.ClauseElement) -> None:
+        self._statement = statement
+        self._texts: dict[str, tuple[str, _Bind]] = {}
+
+    def write(self, connection: sa.Connection, rows: Sequence[Row]) -> None:
+        """Execute it with each of the rows. Raises the driver's own errors."""
+        text, bind = self._compiled(connection.dialect)
+        cursor = connection.connection.cursor()
+        try:
+            cursor.executemany(text, [bind(row) for row in rows])
+        finally:
+            cursor.close()
+
+    def first(self, connection: sa.Connection) -> Any:
+        """The first row of what it finds without parameters, as the driver gives it."""
+        cursor = connection.connection.cursor()
+        try:
+            cursor.execute(self._compiled(connection.dialect)[0])
+            return cursor.fetchone()
+        finally:
+            cursor.close()
+
+    def _compiled(self, dialect: sa.Dialect) -> tuple[str, _Bind]:
+        known = self._texts.get(dialect.name)
+        if known is None:
+            compiled = self._statement.compile(dialect=dialect)
+            assert isinstance(compiled, sa.sql.compiler.SQLCompiler)
+            known = self._texts[dialect.name] = (str(compiled), _binder(compiled, dialect))
+        return known
+
+
+_Bind = Callable[[Row], Any]
+
+
+def _binder(compiled: sa.sql.compiler.SQLCompiler, dialect: sa.Dialect) -> _Bind:
+    """How a row becomes what the driver takes: a tuple or a mapping, in its types."""
+    found = {
+        name: bind.type.dialect_impl(dialect).bind_processor(dialect) for name, bind in compiled.binds.items()
+    }
+    if not compiled.positional:
+        return lambda row: {name: to(row[name]) if to else row[name] for name, to in found.items()}
+    pairs = [(name, found[name]) for name in compiled.positiontup or ()]
+    return lambda row: [to(row[name]) if to is not None else row[name] for name, to in pairs]
