@@ -13,6 +13,9 @@ from openbell.store.tables import metadata
 READING = {"openbell_reading": True}
 """Execution option of connections that never write: their transactions do not queue."""
 
+_CHECKPOINT = 4_000
+"""Pages of the log (16 MB) after which they go into the database, and the disk is waited for."""
+
 _UPGRADABLE: tuple[str, ...] = (
     "0001",
     "0002",
@@ -48,6 +51,7 @@ def _tune(engine: sa.Engine, synchronous: str) -> None:
             "busy_timeout = 5000",
             "journal_mode = WAL",
             f"synchronous = {synchronous}",
+            f"wal_autocheckpoint = {_CHECKPOINT}",
             "foreign_keys = ON",
         ):
             connection.execute(f"PRAGMA {pragma}")
@@ -55,7 +59,7 @@ def _tune(engine: sa.Engine, synchronous: str) -> None:
     @sa.event.listens_for(engine, "begin")
     def _begun(connection: sa.Connection) -> None:
         reading = connection.get_execution_options().get("openbell_reading")
-        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+        connection.connection.cursor().execute("BEGIN" if reading else "BEGIN IMMEDIATE")
 
 
 def migrate(engine: sa.Engine) -> None:
@@ -121,6 +125,12 @@ def cause(error: Exception) -> str:
     return str(getattr(error, "orig", None) or error).splitlines()[0]
 
 
+def failures(engine: sa.Engine) -> tuple[type[Exception], ...]:
+    """What is raised when something goes wrong: SQLAlchemy's errors, and the driver's own."""
+    driver: type[Exception] = engine.dialect.loaded_dbapi.Error
+    return (sa.exc.SQLAlchemyError, driver)
+
+
 def is_locked(error: Exception) -> bool:
     """Whether somebody else holds the database."""
-    return isinstance(error, sa.exc.OperationalError) and "locked" in str(error.orig)
+    return "locked" in cause(error)

@@ -12,6 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 Row = Mapping[str, Any]
+_NOTHING: Row = {}
 
 
 class Prepared:
@@ -30,11 +31,12 @@ class Prepared:
         finally:
             cursor.close()
 
-    def first(self, connection: sa.Connection) -> Any:
-        """The first row of what it finds without parameters, as the driver gives it."""
+    def first(self, connection: sa.Connection, row: Row = _NOTHING) -> Any:
+        """The first row that it finds, as the driver gives it, or None. Raises the driver's own errors."""
+        text, bind = self._compiled(connection.dialect)
         cursor = connection.connection.cursor()
         try:
-            cursor.execute(self._compiled(connection.dialect)[0])
+            cursor.execute(text, bind(row))
             return cursor.fetchone()
         finally:
             cursor.close()

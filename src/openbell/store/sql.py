@@ -34,7 +34,7 @@ from openbell.store.codec import (
     decode_request,
     encode_request,
 )
-from openbell.store.database import READING, cause, connect, is_locked, migrate, unusable
+from openbell.store.database import READING, cause, connect, failures, is_locked, migrate, unusable
 from openbell.store.inputs import chore, keys_of, recall, recall_ends
 from openbell.store.loader import build, run_of
 from openbell.store.post import alert_info, escalating, letter_info, standing
@@ -77,6 +77,7 @@ class SqlStore:
             migrate(self._engine)
             self._writer = self._engine.connect()
             self._reader = self._engine.connect().execution_options(**READING)
+            self._failures = failures(self._engine)
         except (sa.exc.SQLAlchemyError, ImportError) as error:
             raise unusable(url, error) from error
 
@@ -238,10 +239,9 @@ class SqlStore:
         if cells is None:
             yield from ((row.cell, row.result) for row in self._stream(REPORTED, by_step))
             return
-        for cell in cells:
-            with self._snapshot() as connection:
-                found = connection.execute(REPORTED_BY, {**by_step, "cell": cell}).all()
-            yield from ((row.cell, row.result) for row in found)
+        with self._snapshot() as connection:
+            found = [REPORTED_BY.first(connection, {**by_step, "cell": cell}) for cell in cells]
+        yield from ((one[0], one[1]) for one in found if one is not None)
 
     def journal(
         self,
@@ -319,7 +319,7 @@ class SqlStore:
         try:
             with self._begin():
                 yield self._writer
-        except (sa.exc.SQLAlchemyError, self._engine.dialect.loaded_dbapi.Error) as error:
+        except self._failures as error:
             raise StoreError(
                 f"the store could not be written: {cause(error)}",
                 hint="nothing is lost: running tasks go on; free the disk or the lock and run again",
@@ -328,7 +328,7 @@ class SqlStore:
     def _begin(self) -> sa.RootTransaction:
         try:
             return self._writer.begin()
-        except sa.exc.OperationalError as error:
+        except self._failures as error:
             if not is_locked(error):
                 raise
         import stamina  # 20 ms, for those who have to wait only
@@ -344,7 +344,7 @@ class SqlStore:
         try:
             with self._reader.begin():
                 yield self._reader
-        except sa.exc.SQLAlchemyError as error:
+        except self._failures as error:
             raise StoreError(f"the store could not be read: {cause(error)}") from error
 
     def _read(self, query: sa.Select[Any]) -> Sequence[Any]:
@@ -356,7 +356,7 @@ class SqlStore:
         try:
             with self._engine.connect().execution_options(**READING, yield_per=_AT_ONCE) as connection:
                 yield from connection.execute(query, parameters)
-        except sa.exc.SQLAlchemyError as error:
+        except self._failures as error:
             raise StoreError(f"the store could not be read: {cause(error)}") from error
 
     def _last(self, connection: sa.Connection) -> int:

@@ -108,7 +108,7 @@ REPORTED = (
     .order_by(tables.attempts.c.cell)
 )
 """What the last attempts of a step have reported."""
-REPORTED_BY = REPORTED.where(tables.attempts.c.cell == sa.bindparam("cell"))
+REPORTED_BY = Prepared(REPORTED.where(tables.attempts.c.cell == sa.bindparam("cell")))
 
 _UPSERT_TASK = Prepared(_upsert(tables.tasks, "run", "step", "cell"))
 _BEGIN_ATTEMPT = Prepared(tables.attempts.insert())
