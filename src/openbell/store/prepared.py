@@ -16,7 +16,7 @@ _NOTHING: Row = {}
 
 
 class Prepared:
-    """A statement whose parameters all come from rows, under their names."""
+    """A statement whose parameters come from rows, under their names, but for those that it has itself."""
 
     def __init__(self, statement: sa.ClauseElement) -> None:
         self._statement = statement
@@ -58,7 +58,13 @@ def _binder(compiled: sa.sql.compiler.SQLCompiler, dialect: sa.Dialect) -> _Bind
     found = {
         name: bind.type.dialect_impl(dialect).bind_processor(dialect) for name, bind in compiled.binds.items()
     }
-    if not compiled.positional:
-        return lambda row: {name: to(row[name]) if to else row[name] for name, to in found.items()}
-    pairs = [(name, found[name]) for name in compiled.positiontup or ()]
-    return lambda row: [to(row[name]) if to is not None else row[name] for name, to in pairs]
+    pairs = [(name, found[name]) for name in compiled.positiontup or found]
+    own = {name: bind.value for name, bind in compiled.binds.items() if not bind.required}
+
+    def values(row: Row) -> list[Any]:
+        full = {**own, **row} if own else row
+        return [to(full[name]) if to is not None else full[name] for name, to in pairs]
+
+    if compiled.positional:
+        return values
+    return lambda row: dict(zip(found, values(row), strict=True))
