@@ -91,12 +91,13 @@ def litter(ctx):
     return {"pid": os.getpid()}
 
 def daemon(ctx):
-    if os.fork() == 0:
+    child = os.fork()
+    if child == 0:
         os.setsid()
         if os.fork() == 0:
             os.execvp("sleep", ["sleep", "9983"])
         os._exit(0)
-    os.wait()
+    os.waitpid(child, 0)  # not any child: what an earlier call has left behind may be one
 
 def forker(ctx):
     subprocess.Popen(["sleep", "9984"], start_new_session=True)
