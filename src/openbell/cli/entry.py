@@ -58,6 +58,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "markets": ("openbell.cli.markets:markets", "What time it is in each market, and what comes next."),
     "market": ("openbell.cli.markets:market_group", "Why a market is in the state that it is in."),
     "calendars": ("openbell.cli.calendars:calendars", "The calendars: list, show, export; refresh, verify."),
+    "testing": ("openbell.cli.testing:testing", "Simulators: a controller of Deephaven Enterprise."),
     "report": ("openbell.cli.report:report", "One offline HTML file about a run."),
 }
 """Name -> (where it lives, one line of help)."""
