@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 
-from benchmarks import calls, cold, daemon, latency, market, preload, replay, scale, tasks
+from benchmarks import calls, cold, daemon, enterprise, latency, market, preload, replay, scale, tasks
 from benchmarks.figures import Figure, machine, show
 
 ALL: dict[str, Callable[[], Iterator[Figure]]] = {
@@ -18,6 +18,7 @@ ALL: dict[str, Callable[[], Iterator[Figure]]] = {
     "market": market.measure,
     "replay": replay.measure,
     "daemon": daemon.measure,
+    "enterprise": enterprise.measure,
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,7 +18,7 @@ from openbell.clock import SimClock
 from openbell.config.project import Project, load_project
 from openbell.core.events import Bounced, Led
 from openbell.core.state import Schedule, State
-from openbell.doctor import checks, extras, machine, project, state
+from openbell.doctor import checks, enterprise, extras, machine, project, state
 from openbell.doctor.verdicts import Level, Place, Verdict
 from openbell.market import market
 from openbell.report.machine import free_space, memory
@@ -51,6 +52,20 @@ def worst(found: list[Verdict]) -> Verdict:
 def only(check: Callable[[Place], object], place: Place) -> Verdict:
     """The worst that a check finds."""
     return worst(list(check(place)))  # type: ignore[call-overload]
+
+
+def test_a_project_on_enterprise_needs_the_client(tmp_path: Path) -> None:
+    (tmp_path / "openbell.yaml").write_text("executors: {deephaven: {python: /no/such/python}}\n")
+    found = only(enterprise.client, looked_at(tmp_path))
+    assert (found.level, found.found) == (Level.FAIL, "there is no program /no/such/python")
+    assert "pip install deephaven-coreplus-client" in found.advice
+    program = tmp_path / "env" / "bin" / "python"
+    program.parent.mkdir(parents=True)
+    program.symlink_to(sys.executable)
+    (tmp_path / "env/lib/python3.11/site-packages/deephaven_enterprise").mkdir(parents=True)
+    (tmp_path / "openbell.yaml").write_text("executors: {deephaven: {python: env/bin/python}}\n")
+    assert only(enterprise.client, looked_at(tmp_path)).found.endswith("/env/bin/python")
+    assert enterprise.available(looked_at(tmp_path)) == {"deephaven"}
 
 
 def store(place: Place) -> SqlStore:

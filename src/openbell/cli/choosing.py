@@ -13,7 +13,7 @@ from openbell.cli.setting import Setting
 from openbell.config.document import read
 from openbell.config.load import Loaded, Overrides, load
 from openbell.config.project import pipeline_files
-from openbell.core.model import Pipeline
+from openbell.core.model import Pipeline, Script
 from openbell.core.selection import dropped_needs
 from openbell.errors import ExecutorUnavailable, NotFound, UsageError
 
@@ -129,7 +129,13 @@ def check_executors(setting: Setting, pipeline: Pipeline, *, starting: bool = Tr
             other = (
                 f"another place: `executors: {{deephaven: {{python: ...}}}}` in openbell.yaml, or {VARIABLE}"
             )
-            reason, hint = setting.client.problem(), f"{INSTALL}; {other}; or {hint}"
+            scriptless = next(
+                (s.name for s in pipeline if s.executor == name and not isinstance(s.work, Script)), None
+            )
+            if scriptless is not None:
+                reason = f"it runs worker scripts (`script`), and `{scriptless}` is something else"
+            else:
+                reason, hint = setting.client.problem(), f"{INSTALL}; {other}; or {hint}"
         if not reason:
             continue
         told = f"the executor `{name}` is not available: {reason}"

@@ -59,9 +59,9 @@ def deephaven_controller(
 ) -> int:
     """A controller of Deephaven Enterprise on this machine, until Ctrl-C.
 
-    It takes the place of a server for `openbell run --on deephaven` and for any other program that uses the
-    Enterprise client. Scripts that import `deephaven` run on the embedded engine where there is one, others as
-    plain Python. It listens on loopback only, and makes a new password each time.
+    It takes the place of a server for `openbell run --on deephaven`, and for any other program that uses
+    the Enterprise client. Scripts that import `deephaven` run on the embedded engine where there is one,
+    others as plain Python. It listens on loopback only, and makes a new password each time.
     """
     setting = Setting.of(Path(project))
     python = setting.client.interpreter()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from openbell.core.model import Pipeline
+from openbell.doctor import enterprise
 from openbell.doctor.verdicts import Place, Verdict, counted, fail, note, ok, warn
 from openbell.market import Market
 from openbell.market.horizon import ends_soon
@@ -31,10 +32,11 @@ def definitions(place: Place) -> Iterator[Verdict]:
 def executors(place: Place) -> Iterator[Verdict]:
     """What the steps run on is there."""
     wanted = {step.executor: pipeline.name for pipeline in _pipelines(place) for step in pipeline}
-    for name in sorted(wanted.keys() - place.executors):
+    there = place.executors | enterprise.available(place)
+    for name in sorted(wanted.keys() - there):
         told = f"{wanted[name]} runs on `{name}`, which is not available"
         yield fail(told, "`--on process`, or `executor: process`, runs it on this machine")
-    if wanted and wanted.keys() <= place.executors:
+    if wanted and wanted.keys() <= there:
         yield ok(", ".join(sorted(wanted)))
 
 

@@ -4,5 +4,5 @@
 
 It serves what a client of the extra `deephaven` asks for, on the messages of that installed client: nothing
 of it is copied here. It runs in an interpreter that has the extra and imports nothing else of openbell, so
-every module here is for that interpreter only. docs/deephaven-simulator.md says how far it can be trusted.
+every module here is for that interpreter only. docs/deephaven-simulator.md: how far it can be trusted.
 """
