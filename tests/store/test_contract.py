@@ -363,6 +363,20 @@ def test_a_marked_success_is_none_to_fall_back_on(store: Store) -> None:
     assert store.last_success("p", "a", later(9)) is None
 
 
+def test_how_long_successes_took(store: Store) -> None:
+    world = World(step("a", 3), step("b"), step("c", 2), slots=9)
+    ledger = Ledger(store, world)
+    world.act()
+    ends = [Exit(0, elapsed=2.5), Exit(0, elapsed=1.5), Exit(1, elapsed=9.0), Exit(0, elapsed=3.0)]
+    ends += [Exit(0, elapsed=0.1, cached="p/0/c/0#1"), Exit(0, elapsed=4.0)]
+    for (task, attempt), end in zip(world.live(), ends, strict=True):
+        world.apply(Started(NOW, task, attempt, ""), Exited(later(9), task, attempt, end))
+    ledger.write()
+    assert list(store.elapsed(RUN, 9)) == [("a", 0, 2.5), ("a", 1, 1.5), ("b", 0, 3.0), ("c", 1, 4.0)]
+    assert list(store.elapsed(RUN, 1)) == [("a", 0, 2.5), ("b", 0, 3.0), ("c", 1, 4.0)]
+    assert not list(store.elapsed("p/9", 9))
+
+
 def test_attempts_tell_their_story(store: Store) -> None:
     ledger = busy(store)
     found = {info.key.cell: info for info in store.attempts(RUN) if info.key.step == "a"}

@@ -26,10 +26,12 @@ from openbell.config.load import Loaded, Overrides
 from openbell.core.binding import FILES
 from openbell.core.graph import topological
 from openbell.core.inputs import Consume, Files
+from openbell.core.lanes import WHOLE
 from openbell.core.matrix import Axis, label
 from openbell.core.model import EXECUTORS, Call, Command, Late, OnFailure, Pipeline, Replay, Script, Step
 from openbell.core.selection import dropped_needs
 from openbell.core.states import TRIED, TaskState
+from openbell.engine.history import Took, took
 from openbell.errors import ExitCode, NotFound
 from openbell.market import Closure
 from openbell.report.times import local_time, opening_times
@@ -294,6 +296,7 @@ def _history_lines(setting: Setting, loaded: Loaded) -> Iterator[str]:
         store = setting.past()
     except NotFound:
         return
+    yield from _predictions(took(store, loaded.pipeline, setting.clock.now()))
     newest = store.newest(loaded.pipeline.name, loaded.digest)
     record = store.run(newest) if newest else None
     if record is None:
@@ -304,6 +307,24 @@ def _history_lines(setting: Setting, loaded: Loaded) -> Iterator[str]:
     if left and record.durations.count:
         abreast = min(loaded.pipeline.concurrency or setting.slots, setting.slots)
         yield f"  estimate     {seconds(record.durations.mean * left / abreast)} for the other {left:,}"
+
+
+def _predictions(known: Took) -> Iterator[str]:
+    """What a task of each step will take, the longest first, which is the order in which they start."""
+    longest = sorted(known.items(), key=lambda entry: -max(entry[1].values()))
+    for number, (step, lanes) in enumerate(longest[:_MOST_VALUES]):
+        name, most = max(lanes.items(), key=lambda entry: entry[1])
+        apart = f", {name} {seconds(most)}" if name and most > 1.4 * lanes[WHOLE] else ""
+        yield f"  {'' if number else 'a task takes':<12} {seconds(lanes[WHOLE])} of {step}{apart}"
+    if len(longest) > _MOST_VALUES:
+        yield f"  {'':<12} and of {len(longest) - _MOST_VALUES} more steps: -o json lists all"
+
+
+def _took(setting: Setting, pipeline: Pipeline) -> Took:
+    try:
+        return took(setting.past(), pipeline, setting.clock.now())
+    except NotFound:
+        return {}
 
 
 def _as_json(setting: Setting, loaded: Loaded) -> dict[str, Any]:
@@ -329,6 +350,7 @@ def _as_json(setting: Setting, loaded: Loaded) -> dict[str, Any]:
             for step in map(pipeline.step, topological(pipeline.steps))
         ],
         "left_out": [_left_out(day, why) for day, why in loaded.left_out.items()],
+        "predicted_seconds": _took(setting, pipeline),
         "concurrency": pipeline.concurrency,
         "slots": setting.slots,
         "max_failures": pipeline.max_failures,

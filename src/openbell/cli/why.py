@@ -116,6 +116,8 @@ def _show(
     found = group.state(task.cell)
     click.secho(task_label(pipeline, task), bold=True, nl=False)
     click.echo(f"  {found.name.lower()}")
+    if not found.final and (expected := group.expected(task.cell)):
+        click.echo(f"  takes about {seconds(expected)}, by earlier runs")
     if found is TaskState.WAITING:
         blockers = explain(state, task, setting.clock.now())
         for blocker in blockers:
@@ -179,6 +181,7 @@ def _as_json(state: State, wanted: Target, task: TaskKey, setting: Setting) -> d
         "cell": task.cell,
         "coordinates": group.step.matrix.coordinates(task.cell),
         "state": group.state(task.cell).name.lower(),
+        "predicted_seconds": group.expected(task.cell) or None,
         "overdue": wanted.record.overdue is not None,
         "blockers": [_blocker(blocker) for blocker in explain(state, task, setting.clock.now())],
         "dependants": dependants(wanted.record.run.pipeline.steps, task.step),

@@ -228,10 +228,10 @@ def _stall(record: RunRecord, now: datetime) -> Iterator[Action]:
 
 
 def _starts(state: State, now: datetime, queue: list[tuple[RunRecord, Group]]) -> Iterator[Action]:
-    """As many starts as the gates, slots and pools allow, the most urgent steps first."""
+    """As many starts as the gates, slots and pools allow, the most urgent and longest first."""
     if not queue:
         return
-    queue.sort(key=lambda entry: entry[1].step.priority)  # stable: then by run, then by step order
+    queue.sort(key=lambda entry: (entry[1].step.priority, -entry[1].longest))  # then by run and step order
     usage = Usage.of(state)
     held: dict[Pool, int] = {}
     bound: set[tuple[str, str]] = set()

@@ -37,6 +37,8 @@ class Past:
 
     successes: Mapping[str, str] = field(default_factory=dict)
     """Step -> the run of its last success, for those that fall back on it."""
+    took: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Step -> mean seconds of a task of it: of all (under an empty text), and lane by lane."""
 
 
 # ── events ────────────────────────────────────────────────────────────────────────────────────

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from openbell.core.inputs import Intake
+from openbell.core.lanes import WHOLE, Lanes, lane, lanes
 from openbell.core.links import Link
 from openbell.core.model import Step
 from openbell.core.states import FailureKind, StopReason, TaskState
@@ -57,6 +58,7 @@ class Group:
     """The tasks of one step of one run."""
 
     __slots__ = (
+        "_took",
         "base",
         "codes",
         "consumers",
@@ -72,11 +74,13 @@ class Group:
         "followers",
         "intake",
         "kinds",
+        "lanes",
         "links",
         "live",
         "marked",
         "outdated",
         "outdates",
+        "predicted",
         "refused",
         "results",
         "stand_in",
@@ -101,6 +105,9 @@ class Group:
         """The run with whose results those who need it go on, because it has failed."""
         self.without = ""
         """What it was made without, as far as this engine has seen it: for texts only."""
+        self._took: Mapping[str, float] = {}
+        self.predicted = 0.0
+        """Seconds that a task of it will take, by earlier runs; 0 where nothing is known."""
         self.outdates = False
         """Whether a success of it puts out of date what was made without: it has been opened again."""
         self._lay(step, rest)
@@ -126,6 +133,8 @@ class Group:
         self.kinds: dict[int, FailureKind] = {}
         self.error = ""
         """What the last failure was, as far as this engine has seen it: for texts only."""
+        self.lanes: Lanes | None = None
+        """The order in which its cells start; None: that of the matrix."""
         self.links: list[Link] = []
         """How its cells wait for others."""
         self.followers: list[tuple[Link, Group]] = []
@@ -192,9 +201,12 @@ class Group:
         return self.delayed[0][0] if self.delayed else None
 
     def ready(self, now: datetime) -> Iterator[int]:
-        """Waiting cells that may start, retries first, then in matrix order. Reads only."""
+        """Waiting cells that may start: retries first, then by lanes, or in matrix order. Reads only."""
         yield from self._ripe(now)
         if not self.counts[TaskState.WAITING]:
+            return
+        if self.lanes is not None:
+            yield from self.lanes.waiting(self.codes)
             return
         cell = self.codes.find(_WAITING, self.cursor)
         while cell >= 0:
@@ -229,7 +241,7 @@ class Group:
         if state is TaskState.WAITING:
             self._forget(cell)
         if code == TaskState.WAITING:
-            self.cursor = min(self.cursor, cell)
+            self._back(cell)
         elif code == TaskState.STARTING:
             self._advance()
         if state is not TaskState.FAILED:
@@ -252,7 +264,7 @@ class Group:
         self.doomed.pop(cell, None)
         if self.codes[cell] == HELD:
             self._set(cell, DELAYED if cell in self.due else int(TaskState.WAITING))
-            self.cursor = min(self.cursor, cell)
+            self._back(cell)
 
     def release_all(self) -> None:
         """No cell waits for another one."""
@@ -308,7 +320,7 @@ class Group:
         if TaskState.FAILED in states:
             self.kinds.clear()
         if to is TaskState.WAITING:
-            self.cursor = 0
+            self.line_up(self._took)
             for cell in {
                 *self.flagged(OUTDATED),
                 *self.results,
@@ -330,6 +342,29 @@ class Group:
         """Whether an entry of the heap holds (still)."""
         return self.codes[cell] == DELAYED and self.due.get(cell) == when
 
+    def line_up(self, took: Mapping[str, float]) -> None:
+        """Order the cells anew by what earlier runs took, unless they wait for each other."""
+        self._took = took
+        self.predicted = took.get(WHOLE, 0.0)
+        self.lanes = lanes(self.step.matrix, took) if took and not self.links else None
+        self.cursor = 0
+
+    @property
+    def longest(self) -> float:
+        """Seconds that the longest task that waits will take; 0 where nothing is known."""
+        return self.lanes.longest if self.lanes is not None else self.predicted
+
+    def expected(self, cell: int) -> float:
+        """Seconds that this task will take, by earlier runs; 0 where nothing is known."""
+        return self._took.get(lane(self.step.matrix, cell), self.predicted) if self._took else 0.0
+
     def _advance(self) -> None:
+        if self.lanes is not None:
+            self.lanes.advance(self.codes)
         found = self.codes.find(_WAITING, self.cursor)
         self.cursor = found if found >= 0 else self.size
+
+    def _back(self, cell: int) -> None:
+        self.cursor = min(self.cursor, cell)
+        if self.lanes is not None:
+            self.lanes.back(cell)

@@ -55,6 +55,8 @@ class RunRecord:
             name: Group(run.step(name), (rests or {}).get(name, TaskState.WAITING))
             for name in topological(run.pipeline.steps)
         }
+        self.past: Past | None = None
+        """What earlier runs have left; None: not looked up yet."""
         self._link()
         self.listed = sources(run.pipeline)
         """Steps whose results become axes of others."""
@@ -72,8 +74,6 @@ class RunRecord:
         """What has been told of it, by step (empty: as a whole) and topic: the numbers of the alerts."""
         self.version = 0
         """Counts the events about this run that this engine has seen."""
-        self.past: Past | None = None
-        """What earlier runs have left; None: not looked up yet."""
 
     @property
     def id(self) -> str:
@@ -110,6 +110,11 @@ class RunRecord:
         self.past = past
         for name, group in self.groups.items():
             group.earlier = past.successes.get(name, "") if past else ""
+        self._line_up()
+
+    def _line_up(self) -> None:
+        for name, group in self.groups.items():
+            group.line_up(self.past.took.get(name, {}) if self.past else {})
 
     @property
     def tripped(self) -> bool:
@@ -143,6 +148,7 @@ class RunRecord:
             for need in group.step.needs:
                 if need.mode not in (NeedMode.SAME, NeedMode.STARTED):
                     self.groups[need.step].consumers.append(group)
+        self._line_up()
 
     def bind(self, run: Run, step: str) -> None:
         """Take over a definition in which the files and axes of this step are bound."""

@@ -35,7 +35,7 @@ from openbell.core.events import (
 from openbell.core.evolve import evolve, is_news, judged
 from openbell.core.following import awaited, label_for, remember
 from openbell.core.inputs import Clear
-from openbell.core.model import AttemptKey, Past, Run, TaskKey
+from openbell.core.model import AttemptKey, Run, TaskKey
 from openbell.core.naps import Naps
 from openbell.core.occasions import request_id, unwatched
 from openbell.core.requests import Request, Submit
@@ -43,6 +43,7 @@ from openbell.core.state import Limits, RunRecord, Schedule, State
 from openbell.core.states import RunState, StopReason
 from openbell.engine.briefing import brief, orphan
 from openbell.engine.environment import inherited
+from openbell.engine.history import past
 from openbell.engine.inbox import Inbox
 from openbell.engine.intakes import Intakes
 from openbell.engine.points import point
@@ -337,13 +338,11 @@ class Engine:
                 observer.see(events, self.state)
 
     def _recall(self, record: RunRecord) -> None:
-        """Look up what earlier runs have left for this one, where it may need any of it."""
-        name, before = record.run.pipeline.name, record.run.opened_at
-        falling = [step.name for step in record.run.pipeline if step.on_failure.last_success]
-        found = {step: self._store.last_success(name, step, before) for step in falling}
-        if falling:
-            past = Past({step: run for step, run in found.items() if run is not None})
-            self._absorb([Recalled(self._clock.now(), record.id, past)])
+        """Look up what earlier runs have left for this one."""
+        found = past(self._store, record.run.pipeline, record.run.opened_at)
+        falls_back = any(step.on_failure.last_success for step in record.run.pipeline)
+        if falls_back or (found.took and found != record.past):
+            self._absorb([Recalled(self._clock.now(), record.id, found)])
 
     def _perform(self, action: Event) -> None:
         match action:

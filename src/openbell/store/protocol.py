@@ -97,6 +97,13 @@ class Store(Protocol):
         """What the last attempts of a step (of these cells) have reported: (cell, JSON), in order."""
         ...
 
+    def elapsed(self, run_id: str, most: int) -> Iterator[tuple[str, int, float]]:
+        """How long the successful attempts of a run took, kept results aside: (step, cell, seconds).
+
+        Of each step the first `most`.
+        """
+        ...
+
     def journal(
         self,
         after: int = 0,

@@ -55,7 +55,9 @@ from openbell.store.statements import (
     REPORTED_BY,
     RESULTS,
     STANDING,
+    STEPS,
     TASKS,
+    TOOK,
     UPSERT_LEASE,
     apply,
     entries_of,
@@ -242,6 +244,13 @@ class SqlStore:
         with self._snapshot() as connection:
             found = [REPORTED_BY.first(connection, {**by_step, "cell": cell}) for cell in cells]
         yield from ((one[0], one[1]) for one in found if one is not None)
+
+    def elapsed(self, run_id: str, most: int) -> Iterator[tuple[str, int, float]]:
+        with self._snapshot() as connection:
+            for step in connection.scalars(STEPS, {"run": run_id}).all():
+                yield from map(
+                    tuple, connection.execute(TOOK, {"run": run_id, "step": step, "most": most}).all()
+                )
 
     def journal(
         self,

@@ -92,6 +92,16 @@ ELAPSED = sa.select(tables.attempts.c.step, tables.attempts.c.elapsed).where(
     tables.attempts.c.run == _by_run, tables.attempts.c.elapsed.is_not(None)
 )
 
+TOOK = (
+    sa.select(tables.attempts.c.step, tables.attempts.c.cell, tables.attempts.c.elapsed)
+    .where(tables.attempts.c.run == _by_run, tables.attempts.c.step == sa.bindparam("step"))
+    .where(tables.attempts.c.kind.is_(None), tables.attempts.c.elapsed > 0)
+    .where(tables.attempts.c.exit.contains('"cached":""'))
+    .limit(sa.bindparam("most"))
+)
+"""How long the successes of a step took, kept results aside."""
+STEPS = sa.select(tables.groups.c.step).where(tables.groups.c.run == _by_run)
+
 LAST_END = sa.select(sa.func.max(tables.attempts.c.ended_at)).where(tables.attempts.c.run == _by_run)
 
 _OF_LAST = (
