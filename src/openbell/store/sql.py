@@ -62,7 +62,7 @@ from openbell.store.statements import (
     apply,
     entries_of,
     insert,
-    marked,
+    last_success,
 )
 
 _AT_ONCE = 5_000  # rows
@@ -185,24 +185,7 @@ class SqlStore:
         return run_info(rows[0]) if rows else None
 
     def last_success(self, name: str, step: str, before: datetime) -> str | None:
-        runs, groups, tasks = tables.runs.c, tables.groups.c, tables.tasks.c
-        of_step = (tasks.run == runs.id) & (tasks.step == step)
-        succeeded = int(TaskState.SUCCEEDED)
-        chosen = (
-            sa.select(runs.id)
-            .join(tables.groups, (groups.run == runs.id) & (groups.step == step))
-            .where(
-                runs.name == name,
-                runs.closed_at.is_not(None),
-                runs.opened_at < before,
-                groups.rest == int(TaskState.WAITING),  # every cell has a row then
-                sa.exists().where(of_step, tasks.state == succeeded),
-                ~sa.exists().where(of_step, (tasks.state != succeeded) | marked(tables.tasks)),
-            )
-            .order_by(*NEWEST_FIRST)
-            .limit(1)
-        )
-        rows = self._read(chosen)
+        rows = self._read(last_success(name, step, before))
         return rows[0].id if rows else None
 
     def misses(self, name: str | None = None, limit: int = 100) -> list[MissInfo]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
@@ -59,6 +60,27 @@ def entries_of(run_id: str | None, name: str | None) -> list[sa.ColumnElement[bo
     if name is not None:
         conditions.append(about.in_(sa.select(tables.runs.c.id).where(tables.runs.c.name == name)))
     return conditions
+
+
+def last_success(name: str, step: str, before: datetime) -> sa.Select[tuple[str]]:
+    """The newest ended run of a pipeline, opened before, in which all of the step succeeded by itself."""
+    runs, groups, tasks = tables.runs.c, tables.groups.c, tables.tasks.c
+    of_step = (tasks.run == runs.id) & (tasks.step == step)
+    succeeded = int(TaskState.SUCCEEDED)
+    return (
+        sa.select(runs.id)
+        .join(tables.groups, (groups.run == runs.id) & (groups.step == step))
+        .where(
+            runs.name == name,
+            runs.closed_at.is_not(None),
+            runs.opened_at < before,
+            groups.rest == int(TaskState.WAITING),  # every cell has a row then
+            sa.exists().where(of_step, tasks.state == succeeded),
+            ~sa.exists().where(of_step, (tasks.state != succeeded) | marked(tables.tasks)),
+        )
+        .order_by(*NEWEST_FIRST)
+        .limit(1)
+    )
 
 
 _last_entry = sa.select(
