@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import os
 import sys
 from collections.abc import Sequence
 
 from openbell.cli.entry import sheltered
+from openbell.cli.lean import asyncio
 from openbell.cli.setting import Setting
 from openbell.core.events import Answer, Event
 from openbell.core.requests import Request

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import json
 import os
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from openbell.cli.lean import asyncio
 from openbell.cli.options import OUTPUT, PROJECT
 from openbell.cli.setting import Setting
 from openbell.doorbell import ring

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 
 from openbell.cli.entry import sheltered
+from openbell.cli.lean import asyncio
 from openbell.cli.lines import Look, stalled
 from openbell.cli.screen import Scene, draw
 from openbell.cli.words import plural, seconds

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import signal
 from pathlib import Path
@@ -11,6 +10,7 @@ import click
 
 from openbell.cli.carry import Sheltered, choose_view
 from openbell.cli.ending import show_ending
+from openbell.cli.lean import asyncio
 from openbell.cli.lines import Lines
 from openbell.cli.options import LINES, PROJECT
 from openbell.cli.setting import Setting
