@@ -5,7 +5,19 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 
-from benchmarks import calls, cold, daemon, enterprise, latency, market, preload, replay, scale, tasks
+from benchmarks import (
+    calls,
+    cold,
+    daemon,
+    deephaven,
+    enterprise,
+    latency,
+    market,
+    preload,
+    replay,
+    scale,
+    tasks,
+)
 from benchmarks.figures import Figure, machine, show
 
 ALL: dict[str, Callable[[], Iterator[Figure]]] = {
@@ -19,6 +31,7 @@ ALL: dict[str, Callable[[], Iterator[Figure]]] = {
     "replay": replay.measure,
     "daemon": daemon.measure,
     "enterprise": enterprise.measure,
+    "deephaven": deephaven.measure,
 }
 
 

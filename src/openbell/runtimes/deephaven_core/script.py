@@ -13,7 +13,7 @@ from typing import Any
 from openbell.errors import OpenbellError
 from openbell.runtimes.deephaven_core import enterprise
 from openbell.runtimes.deephaven_core.database import Database
-from openbell.runtimes.deephaven_core.machine import boot, hear_errors, java
+from openbell.runtimes.deephaven_core.machine import boot, hear_errors
 from openbell.runtimes.deephaven_core.settings import heap_gb, settings
 from openbell.runtimes.deephaven_core.timeline import Leave, Timeline, install_sleep
 
@@ -67,7 +67,6 @@ class Stage:
             return status
         finally:
             self._timeline = None
-            java("java.lang.System").gc()
 
     def _clear(self, modules: set[str]) -> None:
         """Forget what the script has left: its names, and the modules that are not of a library."""

@@ -165,10 +165,14 @@ def _replayer(settings: Settings) -> Any:
 
 
 def _context(graph: Any) -> Any:
-    """A context of its own: with its update graph, and without what earlier scripts have imported."""
+    """A context of its own: with its update graph, and without what earlier scripts have imported.
+
+    Its library of imports bears a constant version, so that formulas that were compiled are found again; it
+    gets another one as soon as a script imports something.
+    """
     kind = java("io.deephaven.engine.context.ExecutionContext")
     base = kind.getContext()
-    built = kind.newBuilder().captureQueryCompiler().newQueryLibrary().captureQueryScope()
+    built = kind.newBuilder().captureQueryCompiler().newQueryLibrary("openbell").captureQueryScope()
     built = built.setUpdateGraph(graph if graph is not None else base.getUpdateGraph())
     built = built.setOperationInitializer(base.getOperationInitializer())
     return built.build().withAuthContext(base.getAuthContext())
