@@ -150,7 +150,8 @@ def _replays(host: Host) -> Iterator[Figure]:
             rounds.append(told)
         rate = TRADES / min(told["wall"] for told in rounds)
         spent = TRADES / min(told["processor"] for told in rounds)
-        beside = f"{spent:,.0f} by the processor time of all threads; the first round {TRADES / rounds[0]['wall']:,.0f}"
+        first = TRADES / rounds[0]["wall"]
+        beside = f"{spent:,.0f} by the processor time of all threads; the first round {first:,.0f}"
         yield Figure(f"replay at max, steps of {name}", rate, "rows/s", least, "more", beside)
 
 

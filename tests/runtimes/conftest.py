@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from tests.cli.conftest import Desk
 from tests.runtimes.engine import MISSING, Host, mode
 
 DAY = datetime(2024, 1, 2, tzinfo=UTC)
@@ -25,6 +26,14 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     host = Host(tmp_path_factory.mktemp("engine"))
     yield host
     host.close()
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    """A folder in which commands are given."""
+    made = Desk(tmp_path)
+    yield made
+    made.close()
 
 
 @pytest.fixture

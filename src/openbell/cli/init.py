@@ -21,6 +21,10 @@ TEMPLATES = {
         "trading_simulation_replay.yaml",
         "Mean reversion on synthetic quotes, as a replay and as a batch, and a Monte Carlo sweep.",
     ),
+    "deephaven": (
+        "trading_simulation_batch.yaml --on process",
+        "Worker scripts of Deephaven Enterprise and their old sweep files, on the embedded engine.",
+    ),
 }
 """Name -> (the file to run, what it is)."""
 

@@ -40,6 +40,15 @@ def automatic(name: str) -> bool:
     return name in AUTOMATIC or name.startswith("OPENBELL_")
 
 
+def _told_to_scripts(name: str) -> bool:
+    """Whether a variable matters to a script alone: then pipelines with others share a virtual machine."""
+    return name not in ("HOME", "PATH", "TMPDIR", "TZ") and not name.startswith(_AT_START)
+
+
+_AT_START = ("JAVA_", "JDK_", "JPY_", "LANG", "LC_", "LD_", "PYTHON")
+"""Beginnings of the names of variables that an interpreter or a virtual machine reads when it starts."""
+
+
 def specify(brief: Brief, files: AttemptFiles, folder: Path, *, log_cap: int, power: bool) -> dict[str, Any]:
     """What a shim has to know. `folder`: the project's state folder; `log_cap` in bytes."""
     in_place = bool(brief.step.preload)
@@ -62,9 +71,11 @@ def specify_hosted(
 
     Raises ExecutorUnavailable when the embedded engine is asked for and is not there.
     """
-    own = {name: value for name, value in brief.env.items() if automatic(name)}
+    engine = brief.step.runtime == RUNTIME
+    varies = _told_to_scripts if engine else automatic
+    own = {name: value for name, value in brief.env.items() if varies(name)}
     base = {name: value for name, value in brief.env.items() if name not in own}
-    if brief.step.runtime == RUNTIME:
+    if engine:
         python, program = embedded.interpreter(brief.python), _ENGINE
         base |= {HEAP: str(brief.step.heap_gb or "")}
     else:
@@ -74,7 +85,7 @@ def specify_hosted(
         "env": {"PYTHONUNBUFFERED": "1", **base},
         "cwd": brief.cwd,
     }
-    if program is _ENGINE:
+    if engine:
         worker |= {"recycle": embedded.recycle, "wear": 1.0}  # a virtual machine keeps what it has taken
     spec = {
         **_common(brief, files, folder, log_cap, power),
