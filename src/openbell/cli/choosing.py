@@ -134,6 +134,8 @@ def check_executors(setting: Setting, pipeline: Pipeline, *, starting: bool = Tr
             )
             if scriptless is not None:
                 reason = f"it runs worker scripts (`script`), and `{scriptless}` is something else"
+            elif setting.client.interpreter() is not None:
+                reason, hint = _unconnected(setting, pipeline, name)
             else:
                 reason, hint = setting.client.problem(), f"{INSTALL}; {other}; or {hint}"
         if not reason:
@@ -142,3 +144,15 @@ def check_executors(setting: Setting, pipeline: Pipeline, *, starting: bool = Tr
         if starting:
             raise ExecutorUnavailable(told, hint=hint)
         click.echo(f"warning[OB120]: {told}\n  = help: {hint}", err=True)
+
+
+def _unconnected(setting: Setting, pipeline: Pipeline, executor: str) -> tuple[str, str]:
+    """What is missing of a connection, and what to do; empty for nothing."""
+    known = setting.enterprise | dict(pipeline.settings.get(executor, {}))
+    secret = ("private_key_path",) if known.get("auth_method") == "private_key" else ("username", "password")
+    missing = [name for name in ("connection_url", *secret) if not known.get(name)]
+    told = f"no {', no '.join(missing)}" if missing else ""
+    return (
+        told,
+        "`executors: {deephaven: {...}}` in openbell.yaml, or DH_CONNECTION_URL, DH_USERNAME, DH_PASSWORD",
+    )

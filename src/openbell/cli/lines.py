@@ -70,6 +70,8 @@ class Lines:
         self._verbose = verbose
         self._run = ""
         self._created = self._done = 0
+        self._out: set[TaskKey] = set()
+        """Tasks that are out of reach."""
         self._last: dict[TaskState, int] = {}
         self._held: dict[str, str] = {}
         self._clock = SystemClock()
@@ -172,6 +174,8 @@ class Lines:
                 self._say(f"Alert {event.alert}, {event.severity.value}: {event.text}{to}", "WARNING")
             case Bind() | Fail() | Cleared():
                 self._about_inputs(event)
+            case Unreachable() | Reached() if record:
+                self._reach(event, record)
             case CloseRun(outcome=outcome):
                 self._say(f"Run {event.run} has ended: {outcome.value}")
             case SpaceChanged(low=True):
@@ -180,6 +184,18 @@ class Lines:
                 self._say("There is room on the disk again")
             case _ if record and self._verbose:
                 self._explain(event, record)
+
+    def _reach(self, event: Unreachable | Reached, record: RunRecord) -> None:
+        """The first that is out of reach is told, and the last that is back; `--verbose` tells all."""
+        name, before = task_label(record.run.pipeline, event.task), len(self._out)
+        if isinstance(event, Unreachable):
+            self._out.add(event.task)
+            text, told = f"Out of reach, and so it keeps its slot: {name}: {event.reason}", not before
+        else:
+            self._out.discard(event.task)
+            text, told = f"Within reach again: {name}", bool(before) and not self._out
+        if told or self._verbose:
+            self._say(text, "WARNING" if told else "DEBUG")
 
     def _explain(self, event: Event, record: RunRecord) -> None:
         """What only `--verbose` tells: each decision, and what the workers say."""
@@ -194,10 +210,6 @@ class Lines:
                 self._say(f"Reopened in {step}: {reason}", "DEBUG")
             case Resume():
                 self._say("Resumed", "DEBUG")
-            case Unreachable(reason=reason):
-                self._say(f"Out of reach, and so it keeps its slot: {name}: {reason}", "DEBUG")
-            case Reached():
-                self._say(f"Within reach again: {name}", "DEBUG")
             case Reported():
                 self._say(f"{name}: {event.message or json.dumps(dict(event.data))}", "DEBUG")
 
@@ -209,6 +221,7 @@ class Lines:
                 self._say(f"{name} waits: {blocker.text}", "DEBUG")
 
     def _ended(self, event: Exited | Lost | Refused, record: RunRecord) -> None:
+        self._out.discard(event.task)
         group = record.groups[event.task.step]
         name = task_label(record.run.pipeline, event.task)
         reason = event.exit.error if isinstance(event, Exited) else event.reason

@@ -91,9 +91,15 @@ class Setting:
                 self.clock,
                 python,
                 slots=self.limits.executors["deephaven"].slots,
-                settings=self.project.deephaven,
+                settings=self.enterprise,
             )
         return found
+
+    @property
+    def enterprise(self) -> dict[str, str | float | bool]:
+        """What is said of Deephaven Enterprise outside of pipelines: in `openbell.yaml`, else around us."""
+        around = {name: os.environ[variable] for name, variable in _AROUND.items() if variable in os.environ}
+        return around | dict(self.project.deephaven)
 
     @property
     def client(self) -> Client:
@@ -146,6 +152,9 @@ class Setting:
         """Sizes of the pools, the machine's memory included."""
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         return {"memory": memory, **self.project.pools}
+
+
+_AROUND = {"connection_url": "DH_CONNECTION_URL", "username": "DH_USERNAME", "password": "DH_PASSWORD"}
 
 
 def actor() -> str:

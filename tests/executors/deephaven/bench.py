@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import itertools
 import os
-import signal
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -118,4 +117,4 @@ class Bench:
         """The gateways die, and with them whatever an engine that is killed would have."""
         for link in self.executor._links.all:
             assert link._process is not None
-            os.kill(link._process.pid, signal.SIGKILL)
+            link._process.kill()

@@ -23,7 +23,7 @@ from openbell.executors.deephaven.configuration import configuration
 from openbell.executors.deephaven.diary import Diary
 from openbell.executors.deephaven.link import BEGUN, REFUSED, Link, Mark, Query
 from openbell.executors.deephaven.links import Links
-from openbell.executors.deephaven.outcome import ended, name_taken, no_capacity
+from openbell.executors.deephaven.outcome import closes, ended, name_taken, no_capacity
 from openbell.executors.protocol import Brief, Orphan, Report
 
 SLOTS = 1000
@@ -284,6 +284,12 @@ class DeephavenExecutor:
 
     def _over(self, attempt: Attempt, query: Query) -> None:
         """Its query has ended. It is deleted, where it is to be, when that has been recorded."""
+        if (
+            query.status == "STOPPED"
+            and attempt.stop is None
+            and closes(attempt.step.window, self._clock.now())
+        ):
+            return  # the controller's scheduler was a little quicker than our own word, which is on its way
         if attempt.stop is None and no_capacity(query.error + query.stack):
             attempt.dead.add(query.serial)
             attempt.link.doom(query.serial)
@@ -356,7 +362,8 @@ class DeephavenExecutor:
     def _refuse(self, attempt: Attempt, reason: str, *, counted: bool, after: float = 0.0) -> None:
         key = attempt.key
         self._note(attempt, reason)
-        self._strays.add(attempt.mark)
+        if attempt.sent:
+            self._strays.add(attempt.mark)
         self._forget(attempt)
         self._tell(Refused(self._clock.now(), key.task, key.attempt, reason, counted, after))
 

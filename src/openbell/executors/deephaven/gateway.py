@@ -162,8 +162,10 @@ class Gateway:
                     self._change("stopQuery", "StopQueryRequest", serials=[serial])
                 case {"op": "delete", "serial": serial}:
                     self._change("removeQuery", "RemoveQueryRequest", serial=serial)
-        except Exception as error:  # the order stands: it will be asked for again
-            self._outbox.put("failed", op=order["op"], serial=order.get("serial", 0), error=self._told(error))
+        except Exception as error:  # whatever it is: whoever has asked sees to it
+            ev = "unsure" if order["op"] == "add" else "failed"
+            about = {name: order[name] for name in ("attempt", "serial") if name in order}
+            self._outbox.put(ev, **about, error=self._told(error))
 
     def _add(self, attempt: str, config: dict[str, Any]) -> None:
         """Add a query, once: whether it has been added is not known when there is no answer."""
@@ -190,7 +192,7 @@ class Gateway:
 
         reply = self._call(method, getattr(controller_pb2, message)(**fields))
         for serial, error in getattr(reply, "errorSerials", {}).items():
-            self._outbox.put("failed", op=method, serial=serial, error=error)
+            self._outbox.put("failed", serial=serial, error=error)
 
     def _call(self, method: str, request: Any) -> Any:
         """One call with a deadline. A login that the controller has forgotten is made good once."""

@@ -204,6 +204,8 @@ class Link:
         try:
             while line := await reader.readline():
                 self._hear(json.loads(line))
+        except ValueError:  # it was killed in the middle of a line, or says what nobody can read
+            self.reason = "the gateway has broken off"
         finally:
             hurry.cancel()
             self._hang_up()

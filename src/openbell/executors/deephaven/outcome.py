@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from openbell.core.events import Exit, Exited
 from openbell.core.failure import last_line
-from openbell.core.model import AttemptKey
+from openbell.core.model import AttemptKey, Window
 from openbell.core.states import StopReason
+from openbell.core.windows import is_open
 from openbell.executors.deephaven.link import Query
 
 _FULL = re.compile(
@@ -16,6 +17,7 @@ _FULL = re.compile(
     "|No dispatcher resources available"
 )
 _TAKEN = re.compile("already exists|duplicate", re.IGNORECASE)
+_SKEW = timedelta(seconds=5)  # between the controller's clock and ours
 _LONGEST = 8_000
 
 
@@ -27,6 +29,14 @@ def no_capacity(text: str) -> bool:
 def name_taken(text: str) -> bool:
     """Whether this says that there is a query of that name."""
     return _TAKEN.search(text) is not None
+
+
+def closes(window: Window | None, now: datetime) -> bool:
+    """Whether the time of this window is up, as far as two clocks agree."""
+    if window is None:
+        return False
+    opened, until = is_open(window, now)
+    return not opened or until - now < _SKEW
 
 
 def ended(
