@@ -116,5 +116,6 @@ class Bench:
     def kill(self) -> None:
         """The gateways die, and with them whatever an engine that is killed would have."""
         for link in self.executor._links.all:
-            assert link._process is not None
+            if link._process is None:
+                continue
             link._process.kill()
