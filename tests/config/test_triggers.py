@@ -13,6 +13,7 @@ from openbell.config.catalog import Catalog, catalog
 from openbell.config.findings import Finding
 from openbell.config.project import Project, pipeline_files
 from openbell.config.schema import json_schema
+from openbell.core.inputs import Signal
 from openbell.core.model import Overlap
 from openbell.core.triggers import (
     AfterTrigger,
@@ -66,6 +67,16 @@ def text(trigger: str, head: str = US) -> str:
         ),
         ("{files: data/*.csv}", FilesTrigger(("data/*.csv",), timedelta(seconds=5))),
         ("{files: [a, b], settle: 1m}", FilesTrigger(("a", "b"), timedelta(minutes=1))),
+        (
+            "{files: a, signal: {complete: done.json, start: on.json}, stalled: 5m, timeout: 60m}",
+            FilesTrigger(
+                ("a",),
+                timedelta(seconds=5),
+                signal=Signal("done.json", "on.json"),
+                stalled=timedelta(minutes=5),
+                timeout=timedelta(hours=1),
+            ),
+        ),
     ],
     ids=lambda one: one if isinstance(one, str) else "",
 )

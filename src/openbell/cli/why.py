@@ -31,6 +31,8 @@ from openbell.engine.engine import recall
 from openbell.engine.leader import holder
 from openbell.store.protocol import Store
 
+_LATEST = 20_000  # journal entries
+
 
 @click.command()
 @click.argument("target")
@@ -81,6 +83,8 @@ def _show_outlook(setting: Setting, definition: Definition, output: str) -> None
         name: one.schedule for name, one in catalog(setting.project, os.environ).definitions.items()
     }
     recall(state, store)
+    for _, seen in store.journal(store.before_last(_LATEST), kinds=("Arrived",), limit=_LATEST):
+        evolve(state, seen)  # what writers have told, and no row holds
     found = list(outlook(state, definition.schedule, setting.clock.now()))
     if output == "json":
         click.echo(json.dumps([{"trigger": str(trigger), **_blocker(one)} for trigger, one in found]))

@@ -9,6 +9,7 @@ from typing import Annotated, Any, get_args
 from pydantic import Discriminator, Field, Tag
 
 from openbell.config.findings import nearest
+from openbell.config.input_shapes import SignalShape
 from openbell.config.kinds import Kind, Name, PositiveDuration, Shape, Text, choice, shown, wrong
 from openbell.core.model import Overlap
 from openbell.errors import MarketError
@@ -155,6 +156,13 @@ class FilesShape(_Triggered):
     ] = Field(description="Patterns of paths, relative to the file's folder.")
     settle: PositiveDuration | None = Field(
         None, description="How long a file must not have changed. Default 5s."
+    )
+    signal: SignalShape | None = Field(None, description="The writer tells when its files are complete.")
+    stalled: PositiveDuration | None = Field(
+        None, description="So long after its last signal a writer that has not completed is stuck: MISSED."
+    )
+    timeout: PositiveDuration | None = Field(
+        None, description="So long after its first signal a writer has to have completed: else MISSED."
     )
 
 

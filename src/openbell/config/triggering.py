@@ -15,6 +15,7 @@ from openbell.config.trigger_shapes import (
     MarketPointShape,
     SessionShape,
 )
+from openbell.core.inputs import Signal
 from openbell.core.triggers import (
     AfterTrigger,
     AnchorTrigger,
@@ -62,7 +63,7 @@ def _trigger(
             during = _during(draft, given, shape, place)
             return IntervalTrigger(given.every, tz or "UTC", during, mode=given.mode or "")
         case FilesShape():
-            return FilesTrigger(given.files, given.settle or _SETTLE, mode=given.mode or "")
+            return _files(draft, given, place)
         case AfterShape(after=(every_one, names)):
             if shape.name in names:
                 draft.fault("OB117", f"`{shape.name}` comes after itself", (*place, "after"))
@@ -71,6 +72,21 @@ def _trigger(
             return AfterTrigger(names, every_one, mismatch, mode=given.mode or "")  # type: ignore[arg-type]
         case _:
             return None
+
+
+def _files(draft: Draft, given: FilesShape, place: Place) -> FilesTrigger:
+    for name in ("stalled", "timeout"):
+        if getattr(given, name) is not None and given.signal is None:
+            draft.fault("OB111", f"`{name}` goes with `signal`", (*place, name), key=True)
+    told = given.signal
+    return FilesTrigger(
+        given.files,
+        given.settle or _SETTLE,
+        mode=given.mode or "",
+        signal=Signal(told.complete, told.start or "", told.progress or "") if told else None,
+        stalled=given.stalled,
+        timeout=given.timeout,
+    )
 
 
 def _cron(

@@ -167,7 +167,7 @@ def _signalled(files: Files, seen: FilesSeen, now: datetime) -> str:
 
 
 def _writes(seen: FilesSeen) -> bool:
-    return seen.told is not None and seen.told.phase != "complete"
+    return seen.told is not None and seen.told.writes
 
 
 def _stuck_at(files: Files, seen: FilesSeen) -> datetime | None:

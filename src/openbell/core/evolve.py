@@ -132,7 +132,8 @@ def is_news(state: State, fact: Fact) -> bool:
     if isinstance(fact, FilesSeen):
         return is_awaited(state, fact)
     if isinstance(fact, Arrived):
-        return fact.files != state.arrived.get((fact.pipeline, fact.trigger), ())
+        waiting = (fact.pipeline, fact.trigger)
+        return (fact.files, fact.told) != (state.arrived.get(waiting, ()), state.told.get(waiting))
     if isinstance(fact, Cleared):
         return (fact.run, fact.step, fact.path) in state.chores
     if not isinstance(fact, AttemptFact):

@@ -58,6 +58,13 @@ class Told:
     phase: str
     at: datetime
     text: str = ""
+    since: datetime | None = None
+    """When it began, by its newest `start`; None where it has told nothing of that."""
+
+    @property
+    def writes(self) -> bool:
+        """Whether it has begun, and has not completed."""
+        return self.phase != "complete"
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,12 +171,14 @@ class FilesSeen:
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """Files that a trigger waits for have settled; none of them has opened a run yet."""
+    """What is there for a trigger that waits for files: settled ones, of which none has opened a run yet."""
 
     at: datetime
     pipeline: str
     trigger: str
     files: tuple[InputFile, ...]
+    told: Told | None = None
+    """The newest signal of their writer, where it gives signals."""
 
 
 @dataclass(frozen=True, slots=True)

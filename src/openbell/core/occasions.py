@@ -15,7 +15,7 @@ from itertools import islice, takewhile
 
 from openbell.core.events import Action, Fire, Miss, Unplanned, Unwatch, Watch
 from openbell.core.following import following, latest
-from openbell.core.inputs import Arrived
+from openbell.core.inputs import Arrived, Told
 from openbell.core.model import Overlap
 from openbell.core.state import Schedule, State
 from openbell.core.triggers import (
@@ -38,6 +38,9 @@ _PUNCTUAL = timedelta(minutes=2)
 """An engine that is up looks at least once a minute: what is later than this, it was not there for."""
 
 _MOST = 10_000  # occasions of one trigger that are dealt with at once
+_STUCK = "stuck "
+"""How the position of a trigger begins whose writer was given up: then follows its last signal."""
+
 FIRED = "fire."
 """How the ids of requests begin that fired occasions make."""
 
@@ -98,6 +101,10 @@ def moments(state: State) -> Iterator[datetime]:
                 occasion = coming(trigger, schedule.market, position)
                 if occasion is not None:
                     yield occasion.at
+            elif isinstance(trigger, FilesTrigger):
+                late = overdue(trigger, state.told.get((schedule.pipeline.name, named(trigger))))
+                if late is not None:
+                    yield late[0]
 
 
 def _start(state: State, schedule: Schedule, trigger: Trigger, now: datetime) -> str:
@@ -204,11 +211,13 @@ def _come(
             before = before or run
 
 
-def _arrived(state: State, schedule: Schedule, trigger: FilesTrigger, now: datetime) -> Iterator[Fire]:
+def _arrived(state: State, schedule: Schedule, trigger: FilesTrigger, now: datetime) -> Iterator[Fire | Miss]:
     """One run for all that has arrived; while its predecessor runs, it waits for its turn."""
     name = schedule.pipeline.name
-    files = state.arrived.get((name, named(trigger)))
-    if not files:
+    files = state.arrived.get((name, named(trigger)), ())
+    signalled = trigger.signal is None or any(file.role for file in files)
+    if not signalled or not any(not file.role for file in files):
+        yield from _unfinished(state, schedule, trigger, now)
         return
     digest = blake2b("\n".join(sorted(f"{f.path} {f.key}" for f in files)).encode(), digest_size=5)
     key = f"f{digest.hexdigest()}" + (f"-{trigger.mode}" if trigger.mode else "")
@@ -216,6 +225,35 @@ def _arrived(state: State, schedule: Schedule, trigger: FilesTrigger, now: datet
     queued = bool(predecessor(state, schedule))
     position = now.isoformat()
     yield Fire(now, name, named(trigger), position, key, now, session, trigger.mode, queued, files)
+
+
+def _unfinished(state: State, schedule: Schedule, trigger: FilesTrigger, now: datetime) -> Iterator[Miss]:
+    """A writer that does not come to its end: its files are missed, once for each signal it stays with."""
+    name = schedule.pipeline.name
+    told = state.told.get((name, named(trigger)))
+    late = overdue(trigger, told)
+    if told is None or late is None or late[0] > now:
+        return
+    key = f"w{told.at:%Y%m%dT%H%M%S%fZ}" + (f"-{trigger.mode}" if trigger.mode else "")
+    position = f"{_STUCK}{told.at.isoformat()}"
+    if state.positions.get((name, named(trigger))) != position:
+        yield Miss(now, name, named(trigger), position, key, key, 1, late[1])
+
+
+def overdue(trigger: FilesTrigger, told: Told | None) -> tuple[datetime, str] | None:
+    """When a writer that has not completed is given up, and the reason; None for one that may go on."""
+    if told is None or not told.writes:
+        return None
+    said = f"told {told.phase}{f' ({told.text})' if told.text else ''}"
+    found = []
+    if trigger.stalled is not None:
+        silence = f"its writer {said} at {told.at:%H:%M:%S} UTC and nothing since: it is stuck"
+        found.append((told.at + trigger.stalled, silence))
+    if trigger.timeout is not None:
+        began = told.since or told.at
+        told_late = f"its writer began at {began:%H:%M:%S} UTC and has not completed in time; it {said}"
+        found.append((began + trigger.timeout, told_late))
+    return min(found, default=None)
 
 
 # ── what the actions say ─────────────────────────────────────────────────────────────────────
@@ -266,7 +304,12 @@ def note(state: State, event: Watch | Unwatch | Fire | Miss | Unplanned) -> None
 
 def arrive(state: State, event: Arrived) -> None:
     """What is there for a trigger now, less what it has opened a run for."""
-    state.arrived[event.pipeline, event.trigger] = event.files
+    waiting = (event.pipeline, event.trigger)
+    state.arrived[waiting] = event.files
+    if event.told is not None:
+        state.told[waiting] = event.told
+    else:
+        state.told.pop(waiting, None)
 
 
 def _take(state: State, waiting: tuple[str, str], keys: set[str]) -> None:

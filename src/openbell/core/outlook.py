@@ -7,7 +7,7 @@ from datetime import datetime
 
 from openbell.core.following import awaited_labels
 from openbell.core.gates import Blocker
-from openbell.core.occasions import coming
+from openbell.core.occasions import coming, overdue
 from openbell.core.state import Schedule, State
 from openbell.core.triggers import AfterTrigger, FilesTrigger, Timed, Trigger, named
 from openbell.core.turns import predecessor
@@ -23,7 +23,7 @@ def outlook(state: State, schedule: Schedule, now: datetime) -> Iterator[tuple[T
                 yield trigger, Blocker("overlap", f"{fire.run} is queued behind {before}, which still runs")
         position = state.positions.get((name, named(trigger)))
         if isinstance(trigger, FilesTrigger):
-            yield trigger, Blocker("files", f"waits for files: {' '.join(trigger.patterns)}")
+            yield trigger, _files(state, name, trigger, now)
         elif position is None:
             yield trigger, Blocker("daemon", "no daemon has seen it yet: `openbell start`")
         elif isinstance(trigger, AfterTrigger):
@@ -31,6 +31,20 @@ def outlook(state: State, schedule: Schedule, now: datetime) -> Iterator[tuple[T
                 yield trigger, Blocker("after", f"{label}: {told}")
         elif isinstance(trigger, Timed):
             yield trigger, _timed(schedule, trigger, position, now)
+
+
+def _files(state: State, name: str, trigger: FilesTrigger, now: datetime) -> Blocker:
+    waits = f"waits for files: {' '.join(trigger.patterns)}"
+    told = state.told.get((name, named(trigger)))
+    if trigger.signal is None:
+        return Blocker("files", waits)
+    if told is None or not told.writes:
+        return Blocker("files", f"{waits}; its writer has told nothing since the last run")
+    late = overdue(trigger, told)
+    if late is not None and late[0] <= now:
+        return Blocker("files", f"{waits}; {late[1]}")
+    said = f"{waits}; its writer told {told.phase}" + (f" ({told.text})" if told.text else "")
+    return Blocker("files", said, late[0] if late is not None else None)
 
 
 def _timed(schedule: Schedule, trigger: Timed, position: str, now: datetime) -> Blocker:

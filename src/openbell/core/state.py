@@ -21,7 +21,7 @@ from openbell.core.group import HELD as HELD
 from openbell.core.group import Group as Group
 from openbell.core.group import Live as Live
 from openbell.core.inputs import Chore as Chore
-from openbell.core.inputs import InputFile
+from openbell.core.inputs import InputFile, Told
 from openbell.core.links import links
 from openbell.core.model import NeedMode, Past, Pipeline, Run, TaskKey
 from openbell.core.requests import Request
@@ -203,6 +203,8 @@ class State:
     """How far each trigger (pipeline, trigger) has been dealt with: an instant, or the label of a session."""
     arrived: dict[tuple[str, str], tuple[InputFile, ...]] = field(default_factory=dict)
     """Settled files that have opened no run yet, by the trigger (pipeline, trigger) that waits for them."""
+    told: dict[tuple[str, str], Told] = field(default_factory=dict)
+    """The newest signal of the writer of those files, by trigger."""
     fired: dict[str, Fire] = field(default_factory=dict)
     """Occasions that have come, by the run that is to be opened for each."""
     ended: dict[str, dict[str, RunState]] = field(default_factory=dict)

@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
+from openbell.core.inputs import Signal
 from openbell.errors import MarketError, OutOfBounds
 from openbell.market import Market, MarketState
 from openbell.market.points import anchor
@@ -112,6 +113,12 @@ class FilesTrigger:
     settle: timedelta
     kind: Literal["files"] = field(default="files", kw_only=True)
     mode: str = ""
+    signal: Signal | None = None
+    """The files by which their writer tells when they are complete."""
+    stalled: timedelta | None = None
+    """So long after its last signal a writer that has not completed counts as stuck."""
+    timeout: timedelta | None = None
+    """So long after its first signal a writer has to have completed."""
 
     def __str__(self) -> str:
         return _told(f"files {' '.join(self.patterns)}", self.mode)

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from openbell.clock import Clock
 from openbell.core.events import Fact
-from openbell.core.inputs import Arrived, Lookout
+from openbell.core.inputs import Arrived, Lookout, Signal
 from openbell.core.state import Schedule
 from openbell.core.triggers import FilesTrigger, named
 from openbell.sensors.arrivals import Look
@@ -66,11 +66,16 @@ class Arrivals:
 
     def _teller(self, pipeline: str, trigger: str) -> Callable[[Look], None]:
         def tell(look: Look) -> None:
-            self._report(Arrived(self._clock.now(), pipeline, trigger, look.files))
+            self._report(Arrived(self._clock.now(), pipeline, trigger, look.files, look.told))
 
         return tell
 
 
 def _lookout(schedule: Schedule, trigger: FilesTrigger) -> Lookout:
-    folder = schedule.pipeline.folder
-    return Lookout(tuple(os.path.join(folder, one) for one in trigger.patterns), trigger.settle)  # noqa: PTH118
+    def placed(pattern: str) -> str:
+        return os.path.join(schedule.pipeline.folder, pattern) if pattern else ""  # noqa: PTH118
+
+    signal = trigger.signal
+    if signal is not None:
+        signal = Signal(placed(signal.complete), placed(signal.start), placed(signal.progress))
+    return Lookout(tuple(map(placed, trigger.patterns)), trigger.settle, signal)

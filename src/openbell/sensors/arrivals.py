@@ -116,6 +116,7 @@ class Arrivals:
             return None, None, ()
         wanted = self.lookout.signal
         newest: tuple[int, int, str, str] | None = None
+        began: int | None = None
         for rank, (phase, glob) in enumerate(
             (("start", wanted.start), ("progress", wanted.progress), ("complete", wanted.complete))
         ):
@@ -123,13 +124,18 @@ class Arrivals:
             folders |= there.folders
             for path, status in there.files.items():
                 candidate = (status.st_mtime_ns, rank, phase, path)
-                if (newest is None or candidate > newest) and signal(path) is not None:
-                    newest = candidate
+                counts = newest is None or candidate > newest or phase == "start"
+                if not counts or signal(path) is None:
+                    continue
+                if phase == "start":
+                    began = max(began or 0, status.st_mtime_ns)
+                newest = max(newest, candidate) if newest is not None else candidate
         if newest is None or (read := signal(newest[3])) is None:
             return None, None, ()
         mtime_ns, _, phase, path = newest
         content, text = read
-        told = Told(phase, datetime.fromtimestamp(mtime_ns / _SECOND, UTC), text)
+        since = datetime.fromtimestamp(began / _SECOND, UTC) if began is not None else None
+        told = Told(phase, datetime.fromtimestamp(mtime_ns / _SECOND, UTC), text, since)
         if phase != "complete":
             return None, told, ()
         key = signal_key(path, mtime_ns, content)
