@@ -14,7 +14,7 @@ import pytest
 import openbell
 
 SOURCE = Path(openbell.__file__).parent
-DATA = ("api", "market", "replay", "worker")
+DATA = ("api", "market", "replay", "report", "worker")
 """Rooms that may use the extra `data`."""
 COMING_ALONG = {"deephaven", "jpy", "pydantic_core"}
 """Modules of packages that a declared one brings along."""

@@ -14,13 +14,16 @@ from openbell.core.events import (
     Answer,
     Bounced,
     Delivered,
+    Event,
     Exit,
     Exited,
     Force,
     Led,
     Lost,
+    Miss,
     OpenRun,
     Pause,
+    Prune,
     Reached,
     Recalled,
     Refused,
@@ -706,3 +709,94 @@ def test_the_books_of_the_outbox(store: Store) -> None:
     ledger.write()
     assert store.letters(waiting=True) == []
     assert store.letters(1)[0].error == ""
+
+
+# ── what goes ────────────────────────────────────────────────────────────────────────────────────
+
+
+def several(store: Store, count: int, *steps: Step) -> Ledger:
+    """So many runs that have ended, of one pipeline, and one that is under way."""
+    world = World(*steps)
+    ledger = Ledger(store, world)
+    for number in range(2, count + 2):
+        world.act()
+        world.end()
+        world.act(later(number))
+        ledger.write()
+        run = Run(f"p/{number}", pipeline(*steps), "digest", later(number))
+        request = Submit(run.pipeline, "digest", new=True)
+        world.apply(Requested(later(number), f"ask{number}", request, run.id), OpenRun(later(number), run))
+        world.apply(Answer(later(number), f"ask{number}", True, "opened", run.id))
+    ledger.write()
+    return ledger
+
+
+def test_runs_that_go_leave_nothing_behind_and_the_others_alone(store: Store) -> None:
+    ledger = several(store, 3)
+    assert [(run.id, run.closed_at is None) for run in store.ages()] == [
+        ("p/4", True),
+        ("p/3", False),
+        ("p/2", False),
+        ("p/1", False),
+    ]
+    before = {run: store.run(run) for run in ("p/3", "p/4")}
+    loaded = ledger.kept()
+    ledger.world.apply(Prune(later(9), ("p/1", "p/2"), ("runs",), "me", "room"))
+    ledger.write()
+    for gone in ("p/1", "p/2"):
+        assert (store.run(gone), store.info(gone), store.journal(run_id=gone)) == (None, None, [])
+        assert (list(store.tasks(gone)), list(store.attempts(gone))) == ([], [])
+    assert store.answer("ask2") is None
+    assert store.answer("ask3") is not None
+    for run, record in before.items():
+        kept = store.run(run)
+        assert kept is not None
+        assert record is not None
+        assert snapshot(kept) == snapshot(record)
+    assert snapshot(ledger.kept().runs["p/4"]) == snapshot(loaded.runs["p/4"])
+    assert store.next_key("p") == 5
+    (_, event) = store.journal(kinds=("Prune",))[0]
+    assert event == Prune(later(9), ("p/1", "p/2"), ("runs",), "me", "room"), "who, what and why stays"
+    assert all(event for _, event in store.journal(limit=10_000)), "all that is left can be read"
+
+
+def test_files_that_go_leave_the_rows_alone(store: Store) -> None:
+    ledger = several(store, 1)
+    ledger.world.apply(Prune(later(9), ("p/1",), ("logs", "events"), "me"))
+    ledger.write()
+    assert store.run("p/1") is not None
+
+
+def test_what_is_about_no_run_goes_when_it_is_older_than_every_run(store: Store) -> None:
+    world = World()
+    lease = store.lead("test", NOW)
+    old: list[Event] = [
+        Led(later(-900), 1, "first", adopt=True),
+        Miss(later(-800), "p", "t", "1", "1", "2", 2, "away"),
+    ]
+    store.append(lease.epoch, 1, old, State())
+    ledger = Ledger(store, world)
+    ledger.world.apply(Miss(later(5), "p", "t", "3", "3", "3", 1, "away"))
+    ledger.write()
+    assert len(store.misses()) == 2
+    ledger.world.apply(Prune(later(9), (), ("runs",), "me", before=later(8)))
+    ledger.write()
+    assert [miss.first for miss in store.misses()] == ["3"], "a run is older than this one"
+    kinds = [type(event).__name__ for _, event in store.journal(limit=100)]
+    assert kinds == ["OpenRun", "Miss", "Prune"]
+    assert store.last() == 5, "numbers go on"
+
+
+def test_what_something_refers_to_is_known(store: Store) -> None:
+    assert store.references() == set()
+    ledger = several(store, 3, step("a", provides=("d",)))
+    assert store.references() == {"p/3", "p/4"}, "the last success of a data set, the last number"
+    ledger.world.apply(Recalled(later(8), "p/4", Past({"a": "p/2"})))
+    ledger.write()
+    assert store.references() == {"p/4", "p/3", "p/2"}, "what a run under way may fall back on"
+
+
+def test_the_newest_number_and_waiting_letters_are_referred_to(store: Store) -> None:
+    ledger = alerted(store)
+    assert RUN in store.references()
+    assert ledger.world.record.id == RUN

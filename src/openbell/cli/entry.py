@@ -54,6 +54,7 @@ VERBS: dict[str, tuple[str, str]] = {
         "openbell.cli.doctor:doctor",
         "Check the machine and the project; what to do about what is found.",
     ),
+    "db": ("openbell.cli.db:db", "The store: check it, prune it, export it, bring it up to date."),
     "data": ("openbell.cli.data:data", "The data sets of the project: list them, check that they are fresh."),
     "markets": ("openbell.cli.markets:markets", "What time it is in each market, and what comes next."),
     "market": ("openbell.cli.markets:market_group", "Why a market is in the state that it is in."),

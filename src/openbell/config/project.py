@@ -11,11 +11,12 @@ from openbell.config.alerting import AlertSettings, compile_settings
 from openbell.config.document import Document, read
 from openbell.config.expand import beside, expand
 from openbell.config.findings import Finding, in_order, nearest, reject
+from openbell.core.retention import Retention
 from openbell.errors import NotFound
 
 if TYPE_CHECKING:
     from openbell.config.draft import Draft
-    from openbell.config.project_shapes import EnterpriseShape, ProjectShape
+    from openbell.config.project_shapes import EnterpriseShape, ProjectShape, RetentionShape
     from openbell.config.shapes import SharedShape
     from openbell.market import Market
 
@@ -50,6 +51,8 @@ class Project:
     markets: Mapping[str, Market] = field(default_factory=dict)
     """Those with windows or overlays of the project's own."""
     alerts: AlertSettings = field(default_factory=AlertSettings)
+    retention: Retention = field(default_factory=Retention)
+    """How long the past is kept."""
     unset: tuple[Finding, ...] = ()
     """Variables of the file that are not set: warnings, and errors as soon as something starts."""
     warnings: tuple[Finding, ...] = ()
@@ -160,6 +163,10 @@ def overlay_files(folder: Path) -> list[str]:
     return [node.value for node in named if node is not None and isinstance(node.value, str)]
 
 
+def _retention(shape: RetentionShape) -> Retention:
+    return Retention(shape.runs, shape.keep, shape.logs, shape.events)
+
+
 def _document(folder: Path) -> Document | None:
     """The project's file as read; None without one."""
     path = folder / FILE
@@ -206,6 +213,7 @@ def _project(draft: Draft, folder: Path, shape: ProjectShape) -> Project:
         defaults=shape.defaults,
         markets=markets,
         alerts=alerts,
+        retention=_retention(shape.retention),
         unset=tuple(finding for finding in told if finding.code == "OB107"),
         warnings=tuple(finding for finding in told if finding.code != "OB107"),
     )

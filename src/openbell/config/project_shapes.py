@@ -7,7 +7,19 @@ from typing import Annotated, Any
 from pydantic import Discriminator, Field, Tag
 
 from openbell.config.alert_shapes import AlertsShape
-from openbell.config.kinds import Duration, Flag, Kind, Name, Shape, Text, choice, number, whole, wrong
+from openbell.config.kinds import (
+    Duration,
+    Flag,
+    Kind,
+    Name,
+    PositiveDuration,
+    Shape,
+    Text,
+    choice,
+    number,
+    whole,
+    wrong,
+)
 from openbell.config.shapes import SIZE, Amounts, SharedShape
 from openbell.errors import OverlayError
 from openbell.market.overlay import Overlay, parse
@@ -155,6 +167,21 @@ class ExecutorsShape(Shape):
     )
 
 
+class RetentionShape(Shape):
+    """How long the past is kept. Without a key, what it is about is kept for ever."""
+
+    runs: PositiveDuration | None = Field(
+        None, description="Ended runs that are older go, with all that is known of them."
+    )
+    keep: Annotated[int, whole(1, 1_000_000)] | None = Field(
+        None, description="So many newest runs of each pipeline stay whatever their age. Default 10."
+    )
+    logs: PositiveDuration | None = Field(None, description="Logs of runs that ended longer ago go.")
+    events: PositiveDuration | None = Field(
+        None, description="Event files of runs that ended longer ago go; the journal stays."
+    )
+
+
 class ProjectShape(Shape):
     """`openbell.yaml`: what the pipelines of a folder share."""
 
@@ -175,5 +202,8 @@ class ProjectShape(Shape):
         default_factory=dict, description="Markets with windows or overlays of their own, by name."
     )
     alerts: AlertsShape = Field(AlertsShape.model_construct(), description="Where alerts go.")
+    retention: RetentionShape = Field(
+        RetentionShape.model_construct(), description="How long runs, logs and event files are kept."
+    )
     resources: Amounts = Field(default_factory=dict, description="Sizes of pools, e.g. `db: 4`.")
     defaults: SharedShape | None = Field(None, description="Keys for every step that does not set them.")

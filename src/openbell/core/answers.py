@@ -32,11 +32,13 @@ from openbell.core.requests import (
     MarkTasks,
     Only,
     PauseRun,
+    PruneRuns,
     Request,
     ResumeRun,
     RetryTasks,
     Submit,
 )
+from openbell.core.retention import pruning
 from openbell.core.state import Group, RunRecord, State
 from openbell.core.states import StopReason, TaskState
 
@@ -51,6 +53,9 @@ def answer(state: State, request_id: str, request: Request, run: str, now: datet
     record = state.runs.get(run)
     if isinstance(request, Submit):
         yield from _submit(state, request_id, request, run, now)
+        return
+    if isinstance(request, PruneRuns):
+        yield from _prune(state, request_id, request, now)
         return
     if record is None:
         yield Answer(now, request_id, False, f"there is no run {run}")
@@ -82,6 +87,15 @@ def answer(state: State, request_id: str, request: Request, run: str, now: datet
             done = "halted"
     yield from actions
     yield Answer(now, request_id, bool(actions), done, run)
+
+
+def _prune(state: State, request_id: str, request: PruneRuns, now: datetime) -> Iterator[Action]:
+    action = pruning(state, request, now)
+    if action is not None:
+        yield action
+    count = len(action.runs) if action is not None else 0
+    done = f"{', '.join(request.parts)} of {count:,} run{'s' * (count != 1)} let go"
+    yield Answer(now, request_id, bool(count), done if count else "all of that is needed, or is under way")
 
 
 def _submit(state: State, request_id: str, request: Submit, run: str, now: datetime) -> Iterator[Action]:

@@ -28,6 +28,7 @@ from openbell.core.inputs import Arrived, Bind, Clear, Cleared, Fail, FilesSeen
 from openbell.core.marks import Mark as Mark
 from openbell.core.model import Forced, Pipeline, Run, TaskKey
 from openbell.core.requests import Request
+from openbell.core.retention import Prune as Prune
 from openbell.core.states import RunState, StopReason, TaskState
 
 # ── actions: what decide() orders ────────────────────────────────────────────────────────────
@@ -199,6 +200,7 @@ Action = (
     | Fire
     | Miss
     | Unplanned
+    | Prune
 )
 
 

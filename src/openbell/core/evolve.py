@@ -33,6 +33,7 @@ from openbell.core.events import (
     OpenRun,
     Overdue,
     Pause,
+    Prune,
     Reached,
     Recalled,
     Refused,
@@ -151,7 +152,9 @@ def judged(state: State, fact: Fact) -> Fact:
     return replace(fact, became=_at(state, fact.task)[1].state(fact.task.cell))
 
 
-def _run(state: State, event: OpenRun | Amend | Force | Pause | Resume | Stall | CloseRun | Recalled) -> None:
+def _run(
+    state: State, event: OpenRun | Amend | Force | Pause | Resume | Stall | CloseRun | Recalled | Prune
+) -> None:
     match event:
         case OpenRun(run=run):
             if run.id in state.runs:
@@ -180,6 +183,11 @@ def _run(state: State, event: OpenRun | Amend | Force | Pause | Resume | Stall |
             record.stalled = False
         case Stall():
             state.runs[event.run].stalled = True
+        case Prune():
+            if under_way := [
+                run for run in event.runs if run in state.runs and state.runs[run].outcome is None
+            ]:
+                raise InvalidTransition(f"{under_way[0]} is under way, and cannot be let go")
         case CloseRun():
             record = state.runs[event.run]
             if not record.complete:

@@ -7,10 +7,12 @@ same id is asking once.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from openbell.core.model import Forced, Pipeline
 from openbell.core.provenance import UNKNOWN, Provenance
+from openbell.core.retention import Part
 from openbell.core.states import TaskState
 
 
@@ -114,4 +116,23 @@ class AckAlert:
     reason: str = ""
 
 
-Request = Submit | RetryTasks | MarkTasks | CancelTasks | PauseRun | ResumeRun | HaltRun | AckAlert
+@dataclass(frozen=True, slots=True)
+class PruneRuns:
+    """Let go of these runs, or of parts of them, for good. What is needed by what is under way stays."""
+
+    runs: tuple[str, ...]
+    parts: tuple[Part, ...]
+    actor: str = ""
+    reason: str = ""
+    before: datetime | None = None
+    """What is about no run goes as well where it is older."""
+
+    @property
+    def run(self) -> str:
+        """It is about no single run."""
+        return ""
+
+
+Request = (
+    Submit | RetryTasks | MarkTasks | CancelTasks | PauseRun | ResumeRun | HaltRun | AckAlert | PruneRuns
+)

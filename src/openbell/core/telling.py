@@ -34,6 +34,7 @@ from openbell.core.events import (
     OpenRun,
     Overdue,
     Pause,
+    Prune,
     Reached,
     Refused,
     Reopen,
@@ -58,6 +59,7 @@ from openbell.core.requests import (
     HaltRun,
     MarkTasks,
     PauseRun,
+    PruneRuns,
     Request,
     ResumeRun,
     RetryTasks,
@@ -170,6 +172,11 @@ def _of_project(event: Event) -> Told | None:
             given_up = "; it is given up" if event.final else ""
             data = {"letter": letter, "tries": tries, "error": error, "given_up": event.final}
             return Told(ENGINE, "failure", f"Could not tell {channel} of {run}: {error}{given_up}", data)
+        case Prune(runs=runs, parts=parts, actor=actor):
+            told = f"Let go of {len(runs):,} run{'s' * (len(runs) != 1)} ({', '.join(parts)}) for {actor}"
+            told += f": {event.reason}" if event.reason else ""
+            gone = {"runs": list(runs), "parts": list(parts), "actor": actor, "reason": event.reason}
+            return Told(ENGINE, "log", told, gone)
         case Unplanned(pipeline=pipeline, key=key, reason=reason):
             data = {"pipeline": pipeline, "reason": reason}
             return Told(ENGINE, "failure", f"Cannot be opened: {pipeline}/{key}: {reason}", data)
@@ -304,6 +311,8 @@ def _of_request(request: Request, at: datetime, run: Run) -> Told | None:
             message, actor = f"Resumption asked by {_who(request)}", request.actor
         case AckAlert(alert=alert):
             message, actor = f"Acknowledgement of alert {alert} by {_who(request)}", request.actor
+        case PruneRuns():
+            return None
         case HaltRun():
             message, actor = f"Halt asked by {_who(request)}: {request.reason}", request.actor
     return Told(WHOLE, "log", message, {"request": type(request).__name__, "actor": actor})

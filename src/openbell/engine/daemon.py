@@ -28,6 +28,7 @@ from openbell.engine.engine import Engine
 from openbell.engine.leader import Holder, Lead, Role, asker_lives, holder
 from openbell.engine.planning import Planning, Reloaded
 from openbell.engine.recorders import Recorders
+from openbell.engine.retaining import Retaining
 from openbell.engine.space import FLOOR, SpaceWatch
 from openbell.engine.workspace import Workspace
 from openbell.errors import AlreadyRunning, ProjectError
@@ -131,13 +132,17 @@ class Daemon:
         doorbell.open()
         self._arrivals = Arrivals(self.clock, self.store, engine.inbox.put)
         self._attend()
+        retaining: asyncio.Future[None] | None = None
         try:
             engine.lead(f"daemon {os.getpid()}", adopt=True)
             self._resume()
             self._post()
             self.witness.leads(engine.state)
+            retaining = asyncio.ensure_future(self._retain(engine))
             await engine.run(lambda state: self._over(lead, state) and not recorders.busy)
         finally:
+            if retaining is not None:
+                retaining.cancel()
             self._arrivals.close()
             sensor.close()
             for executor in executors.values():
@@ -146,6 +151,17 @@ class Daemon:
             recorders.close()
             self._poster.close()
             self._engine = None
+
+    async def _retain(self, engine: Engine) -> None:
+        """Let go of what the project does not keep, once a day."""
+        await Retaining(
+            self.store,
+            self.workspace,
+            self.clock,
+            policy=lambda: self.planning.project.retention,
+            state=lambda: engine.state,
+            ask=self._ask,
+        ).keep()
 
     def _channels(self) -> Mapping[str, Channel]:
         project = self.planning.project
@@ -193,6 +209,7 @@ class Daemon:
     def _ask(self, request: Request) -> None:
         assert self._engine is not None
         self._engine.request(f"{os.getpid()}.{uuid4().hex}", request)
+        self._engine.inbox.ring()
 
     def _resume(self) -> None:
         """Go on with what the last daemon drained, or an engine before it had to leave."""

@@ -1,4 +1,4 @@
-"""What every engine does beside leading: event files, signs of life, results for others, alerts."""
+"""What every engine does beside leading: event files, signs of life, results, alerts, files that go."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from openbell.engine.courier import Channels, Courier
 from openbell.engine.eventlog import EventLog
 from openbell.engine.heartbeat import Heartbeat
 from openbell.engine.inbox import Inbox
+from openbell.engine.pruner import Remover
 from openbell.engine.upstream import Upstream
 from openbell.engine.workspace import Workspace
 from openbell.executors.process.vitals import vitals
@@ -28,6 +29,7 @@ class Recorders:
         self._checkpoints = Checkpoints(workspace.folder)
         self._heartbeat = Heartbeat(self.log, clock, partial(vitals, workspace.attempts))
         self._courier = Courier(channels, store, clock)
+        self._remover = Remover(workspace)
 
     def open(self, inbox: Inbox) -> None:
         """Begin to report into this inbox. With the event loop running."""
@@ -43,9 +45,11 @@ class Recorders:
         self._checkpoints.see(events, state)
         self._heartbeat.see(events, state)
         self._courier.see(events, state)
+        self._remover.see(events, state)
 
     def close(self) -> None:
         """Let go of files, timers and threads."""
+        self._remover.close()
         self._courier.close()
         self._heartbeat.close()
         self.log.close()

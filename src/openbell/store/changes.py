@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from openbell.core.model import TaskKey
+from openbell.core.retention import Prune
 from openbell.core.states import FailureKind, TaskState
 from openbell.store.post import Post
 
@@ -64,3 +65,4 @@ class Changes:
     cleared: list[Row] = field(default_factory=list)
     datasets: dict[str, Row] = field(default_factory=dict)
     post: Post = field(default_factory=Post)
+    pruned: list[Prune] = field(default_factory=list)

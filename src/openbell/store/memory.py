@@ -5,20 +5,22 @@ It keeps the same rows, not the objects that they came from, so loading from it 
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from openbell.core.events import Answer, Event
+from openbell.core.events import Answer, Event, Prune, Requested
 from openbell.core.freshness import Dataset
 from openbell.core.group import MARKED, OUTDATED
 from openbell.core.inputs import InputFile
 from openbell.core.model import AttemptKey, Run, TaskKey
 from openbell.core.requests import Request
+from openbell.core.retention import Aged
 from openbell.core.state import Limits, RunRecord, State
-from openbell.core.states import FailureKind, RunState, TaskState
+from openbell.core.states import RunState, TaskState
 from openbell.core.telling import run_of as about
 from openbell.errors import Fenced
 from openbell.store.changes import Changes, Relay, Row, Sweep
@@ -28,7 +30,7 @@ from openbell.store.loader import TaskRow, build, run_of
 from openbell.store.post import Post, alert_info, escalating, letter_info, standing
 from openbell.store.projection import NEWEST_WINS, project
 from openbell.store.records import AlertInfo, AttemptInfo, Lease, LetterInfo, MissInfo, RunInfo, TaskInfo
-from openbell.store.rows import Namespace, attempt_info, run_info
+from openbell.store.rows import Namespace, attempt_info, run_info, task_info
 
 
 class MemoryStore:
@@ -144,9 +146,7 @@ class MemoryStore:
     def tasks(self, run_id: str) -> Iterator[TaskInfo]:
         for key, row in sorted(self._tasks.items()):
             if key.run == run_id:
-                kind = FailureKind(row["kind"]) if row["kind"] else None
-                state = TaskState(row["state"])
-                yield TaskInfo(key, state, row["tries"], kind, row["not_before"], row["finished_at"])
+                yield task_info(Namespace(row))
 
     def attempts(self, run_id: str, *, last_only: bool = False) -> Iterator[AttemptInfo]:
         for key, row in sorted(self._attempts.items()):
@@ -225,6 +225,26 @@ class MemoryStore:
         found = (letter_info(Namespace(row)) for row in rows if alert in (None, row["alert"]))
         return [one for one in found if one.waits or not waiting]
 
+    def ages(self) -> list[Aged]:
+        rows = self._newest_first(None)
+        return [Aged(r["id"], r["name"], r["opened_at"], r["closed_at"], r["size"]) for r in rows]
+
+    def references(self) -> set[str]:
+        found = {row["run"] for row in self._datasets.values()} | set(self._fires)
+        found |= {row["fallback"] for row in self._groups.values() if row["fallback"]}
+        consumed = self._consumed.values()
+        found |= {row["run"] for row in consumed if row["consume"] != "keep" and row["done_at"] is None}
+        found |= {one.letter.run for one in self.letters(waiting=True)}
+        escalating = (row for row in self._alerts.values() if row["escalate_at"] and not _seen_to(row))
+        found |= {row["run"] for row in escalating}
+        found |= {self._alerts[max(self._alerts)]["run"]} if self._alerts else set()
+        for row in self._runs.values():
+            counted = row["number"] is not None and row["number"] + 1 == self.next_key(row["name"])
+            found |= {row["id"]} if counted else set()
+            if row["past"] and row["state"] != RunState.SUCCEEDED.value:
+                found |= set((json.loads(row["past"]) or {}).get("successes", {}).values())
+        return found
+
     def last(self) -> int:
         return self._journal[-1][0] if self._journal else 0
 
@@ -298,6 +318,34 @@ class MemoryStore:
         for row in changes.cleared:
             self._clear(row)
         self._post(changes.post)
+        for event in changes.pruned:
+            self._prune(event)
+
+    def _prune(self, event: Prune) -> None:
+        if "runs" in event.parts:
+            gone = set(event.runs)
+            asked = {e.id for _, e in self._journal if isinstance(e, Requested) and e.run in gone}
+            self._requests = {key: row for key, row in self._requests.items() if key not in asked}
+            self._journal = [entry for entry in self._journal if about(entry[1]) not in gone]
+            self._runs = {key: row for key, row in self._runs.items() if key not in gone}
+            self._groups = {key: row for key, row in self._groups.items() if key[0] not in gone}
+            self._tasks = {key: row for key, row in self._tasks.items() if key.run not in gone}
+            self._attempts = {key: row for key, row in self._attempts.items() if key.run not in gone}
+            self._alerts = {key: row for key, row in self._alerts.items() if row["run"] not in gone}
+            self._outbox = {key: row for key, row in self._outbox.items() if row["run"] not in gone}
+        if event.before is not None:
+            self._forget_the_old(event.before)
+
+    def _forget_the_old(self, before: datetime) -> None:
+        last = min([before, *(row["opened_at"] for row in self._runs.values())])
+
+        def is_old(event: Event) -> bool:
+            return about(event) not in self._runs and event.at < last and not isinstance(event, Prune)
+
+        gone = {e.id for _, e in self._journal if isinstance(e, Requested) and is_old(e)}
+        self._requests = {key: row for key, row in self._requests.items() if key not in gone}
+        self._journal = [entry for entry in self._journal if not is_old(entry[1])]
+        self._misses = {key: row for key, row in self._misses.items() if row["at"] >= last}
 
     def _post(self, post: Post) -> None:
         self._alerts |= {row["number"]: dict(row) for row in post.raised}

@@ -31,6 +31,7 @@ from openbell.core.events import (
     OpenRun,
     Overdue,
     Pause,
+    Prune,
     Reached,
     Recalled,
     Refused,
@@ -100,6 +101,8 @@ def _touch(changes: Changes, event: Event, state: State) -> None:
             _occasion(changes, event, state)
         case OpenRun():
             _open(changes, event, state)
+        case Prune():
+            changes.pruned.append(event)
         case Led():
             for run_id in state.runs:
                 _run(changes, run_id, state, event.at)

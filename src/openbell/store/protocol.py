@@ -11,6 +11,7 @@ from openbell.core.freshness import Dataset
 from openbell.core.inputs import InputFile
 from openbell.core.model import Run
 from openbell.core.requests import Request
+from openbell.core.retention import Aged
 from openbell.core.state import Limits, RunRecord, State
 from openbell.store.records import AlertInfo, AttemptInfo, Lease, LetterInfo, MissInfo, RunInfo, TaskInfo
 
@@ -143,6 +144,14 @@ class Store(Protocol):
 
     def letters(self, alert: int | None = None, *, waiting: bool = False) -> list[LetterInfo]:
         """Letters of the outbox, oldest first (of this alert; those that are still to be delivered)."""
+        ...
+
+    def ages(self) -> list[Aged]:
+        """Every run with its age and the number of its tasks, newest first."""
+        ...
+
+    def references(self) -> set[str]:
+        """Runs that others refer to, or that something counts on from: they may not go."""
         ...
 
     def last(self) -> int:

@@ -6,10 +6,10 @@ import json
 from typing import Any
 
 from openbell.core.events import Event, Exit
-from openbell.core.model import AttemptKey
-from openbell.core.states import FailureKind, RunState, StopReason
+from openbell.core.model import AttemptKey, TaskKey
+from openbell.core.states import FailureKind, RunState, StopReason, TaskState
 from openbell.store.codec import decode_forced, decode_provenance, encode_event, event_kind
-from openbell.store.records import AttemptInfo, RunInfo
+from openbell.store.records import AttemptInfo, RunInfo, TaskInfo
 
 
 def journal_row(seq: int, event: Event) -> dict[str, Any]:
@@ -49,6 +49,17 @@ def run_info(row: Any) -> RunInfo:
         forced=decode_forced(row.forced),
         provenance=decode_provenance(row.provenance),
         overdue=row.overdue,
+    )
+
+
+def task_info(row: Any) -> TaskInfo:
+    return TaskInfo(
+        key=TaskKey(row.run, row.step, row.cell),
+        state=TaskState(row.state),
+        attempts=row.tries,
+        kind=FailureKind(row.kind) if row.kind else None,
+        not_before=row.not_before,
+        finished_at=row.finished_at,
     )
 
 

@@ -20,10 +20,11 @@ from openbell.core.events import Answer, Event
 from openbell.core.freshness import Dataset
 from openbell.core.inputs import InputFile
 from openbell.core.intake import unbound
-from openbell.core.model import Run, TaskKey
+from openbell.core.model import Run
 from openbell.core.requests import Request
+from openbell.core.retention import Aged
 from openbell.core.state import Limits, RunRecord, State
-from openbell.core.states import FailureKind, RunState, TaskState
+from openbell.core.states import RunState
 from openbell.errors import Fenced, StoreError
 from openbell.store import tables
 from openbell.store.codec import (
@@ -39,8 +40,9 @@ from openbell.store.inputs import chore, keys_of, recall, recall_ends
 from openbell.store.loader import build, run_of
 from openbell.store.post import alert_info, escalating, letter_info, standing
 from openbell.store.projection import project
+from openbell.store.pruning import ages, prune, references
 from openbell.store.records import AlertInfo, AttemptInfo, Lease, LetterInfo, MissInfo, RunInfo, TaskInfo
-from openbell.store.rows import attempt_info, journal_row, run_info
+from openbell.store.rows import attempt_info, journal_row, run_info, task_info
 from openbell.store.statements import (
     ELAPSED,
     ESCALATING,
@@ -110,6 +112,8 @@ class SqlStore:
                 return
             RECORD.write(connection, rows)
             apply(connection, changes)
+            for pruned in changes.pruned:
+                prune(connection, pruned)
 
     def load(self, limits: Limits) -> State:
         state = State(limits)
@@ -198,14 +202,7 @@ class SqlStore:
     def tasks(self, run_id: str) -> Iterator[TaskInfo]:
         chosen = sa.select(tables.tasks).where(tables.tasks.c.run == run_id)
         for row in self._stream(chosen.order_by(tables.tasks.c.step, tables.tasks.c.cell)):
-            yield TaskInfo(
-                key=TaskKey(row.run, row.step, row.cell),
-                state=TaskState(row.state),
-                attempts=row.tries,
-                kind=FailureKind(row.kind) if row.kind else None,
-                not_before=row.not_before,
-                finished_at=row.finished_at,
-            )
+            yield task_info(row)
 
     def attempts(self, run_id: str, *, last_only: bool = False) -> Iterator[AttemptInfo]:
         table = tables.attempts
@@ -294,6 +291,14 @@ class SqlStore:
                 tables.outbox.c.delivered_at.is_(None), tables.outbox.c.given_up_at.is_(None)
             )
         return [letter_info(row) for row in self._read(chosen)]
+
+    def ages(self) -> list[Aged]:
+        with self._snapshot() as connection:
+            return ages(connection)
+
+    def references(self) -> set[str]:
+        with self._snapshot() as connection:
+            return references(connection)
 
     def last(self) -> int:
         with self._snapshot() as connection:
