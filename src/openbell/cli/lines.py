@@ -39,7 +39,7 @@ from openbell.core.events import (
 from openbell.core.explain import bottlenecks
 from openbell.core.inputs import Bind, Cleared, Fail
 from openbell.core.intake import inputs
-from openbell.core.model import AttemptKey, TaskKey
+from openbell.core.model import AttemptKey, Run, TaskKey
 from openbell.core.render import again, task_label
 from openbell.core.state import RunRecord, State
 from openbell.core.states import TaskState
@@ -69,7 +69,8 @@ class Lines:
         self._wording = wording
         self._verbose = verbose
         self._run = ""
-        self._created = self._done = 0
+        self._created = self._done = self._total = 0
+        self._defined: Run | None = None
         self._out: set[TaskKey] = set()
         """Tasks that are out of reach."""
         self._last: dict[TaskState, int] = {}
@@ -244,7 +245,9 @@ class Lines:
                 self._say(f"Will be tried again{when}: {name}: {reason}", "WARNING")
 
     def _filled(self, template: str, record: RunRecord, task: TaskKey, **values: Any) -> str:
-        known = {"n": self._created, "total": record.size, "task": task_label(record.run.pipeline, task)}
+        if self._defined is not record.run:  # it has other tasks as soon as its files and axes are known
+            self._defined, self._total = record.run, record.size
+        known = {"n": self._created, "total": self._total, "task": task_label(record.run.pipeline, task)}
         return template.format(**(known | values))
 
     def _say(self, text: str, level: str = "INFO") -> None:

@@ -22,7 +22,7 @@ from openbell.core.inputs import Clear, Fail, Lookout, WaitingFor
 from openbell.core.intake import lookout, waits_for_chores
 from openbell.core.model import Late, Step, TaskKey
 from openbell.core.naps import Naps
-from openbell.core.needs import AFTER, after_one, hopeless, lost, recourse
+from openbell.core.needs import AFTER, after_one, hopeless, just_waits, lost, recourse
 from openbell.core.occasions import moments, occasions
 from openbell.core.renewals import renewals
 from openbell.core.requests import CancelTasks
@@ -70,9 +70,10 @@ def decide(state: State, now: datetime, naps: Naps | None = None) -> Decision:
             if group.live:
                 actions.extend(_stops(state, record, group, now))
             if group.waiting:
-                actions.extend(_endings(state, record, group, now, tripped=tripped))
-                if not tripped:
-                    waiting.append((record, group))
+                if tripped or not just_waits(group):
+                    actions.extend(_endings(state, record, group, now, tripped=tripped))
+                    if not tripped:
+                        waiting.append((record, group))
             elif group.earlier and (source := recourse(record, group)):
                 actions.append(FallBack(now, record.id, group.step.name, source))
             if group.outdated and not tripped:

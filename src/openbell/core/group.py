@@ -60,6 +60,7 @@ class Group:
     __slots__ = (
         "_took",
         "base",
+        "behind",
         "codes",
         "consumers",
         "counts",
@@ -139,6 +140,8 @@ class Group:
         """How its cells wait for others."""
         self.followers: list[tuple[Link, Group]] = []
         """The groups whose cells wait for cells of this one."""
+        self.behind: list[Group] = []
+        """The groups of which it needs the end, where nothing comes of it before one of them has ended."""
         self.consumers: list[Group] = []
         """The groups that wait for what this one comes to as a whole."""
         self.doomed: dict[int, None] = {}

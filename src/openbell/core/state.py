@@ -23,7 +23,7 @@ from openbell.core.group import Live as Live
 from openbell.core.inputs import Chore as Chore
 from openbell.core.inputs import InputFile, Told
 from openbell.core.links import links
-from openbell.core.model import NeedMode, Past, Pipeline, Run, TaskKey
+from openbell.core.model import NeedMode, Past, Pipeline, Run, Step, TaskKey
 from openbell.core.requests import Request
 from openbell.core.states import RunState, TaskState
 from openbell.market import Market
@@ -148,6 +148,9 @@ class RunRecord:
             for need in group.step.needs:
                 if need.mode not in (NeedMode.SAME, NeedMode.STARTED):
                     self.groups[need.step].consumers.append(group)
+        for group in self.groups.values():
+            needed = [self.groups[need.step] for need in group.step.needs]
+            group.behind = needed if not group.stands_in_for and _heeds_only_ends(group.step) else []
         self._line_up()
 
     def bind(self, run: Run, step: str) -> None:
@@ -155,6 +158,13 @@ class RunRecord:
         self.run = run
         self.groups[step].bind(run.step(step))
         self._link()
+
+
+def _heeds_only_ends(step: Step) -> bool:
+    """Whether a step comes to nothing, neither a start nor an end, before a step that it needs has ended."""
+    timed = step.openings or step.absent or step.stop_at is not None
+    early = any(need.mode in (NeedMode.SAME, NeedMode.STARTED) for need in step.needs)
+    return not (timed or early or step.files is not None)
 
 
 @dataclass(frozen=True, slots=True)

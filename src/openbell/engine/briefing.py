@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from openbell.config.expand import beside, expand
 from openbell.core.intake import taken_by
@@ -91,9 +92,9 @@ def _needs(record: RunRecord, key: AttemptKey, told: Mapping[str, Told] | None) 
 
 
 def _argv(run: Run, step: Step, cell: int) -> tuple[str, ...]:
-    known = values(run.id, run.pipeline, step, cell)
     match step.work:
         case Command(argv=argv):
+            known = values(run.id, run.pipeline, step, cell)
             return tuple(render(word, known) for word in argv)
         case Script(path=path):
             return (path,)
@@ -122,10 +123,14 @@ def _env(run: Run, step: Step, key: AttemptKey) -> dict[str, str]:
     about = {
         "OPENBELL_FILES": json.dumps(taken) if taken is not None else "",
         "OPENBELL_STEP": step.name,
-        "OPENBELL_COORDINATES": json.dumps(step.matrix.coordinates(key.cell)),
-        "OPENBELL_PARAMS": json.dumps(dict(run.pipeline.params)),
+        "OPENBELL_COORDINATES": _object(step.matrix.coordinates(key.cell)),
+        "OPENBELL_PARAMS": _object(run.pipeline.params),
         "OPENBELL_MODE": encode_value(step.mode) if step.mode else "",
-        "OPENBELL_DATA": json.dumps(dict(run.pipeline.data)),
+        "OPENBELL_DATA": _object(run.pipeline.data),
         "OPENBELL_OUTPUT": run.pipeline.output,
     }
     return {**declared, **environment(run, step, key), **about}
+
+
+def _object(data: Mapping[str, Any]) -> str:
+    return json.dumps(dict(data)) if data else "{}"

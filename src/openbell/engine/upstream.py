@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import quote
 
 from openbell.core.events import CloseRun, Event, Led, Mark, Reopen
@@ -85,20 +86,20 @@ class Upstream:
 
     def _write(self, reader: str, run: str, group: Group, cells: list[int] | None) -> Told:
         """One file. Its name tells its content, so what is there already is not written again."""
-        folder = str(self._of_run(reader))
-        os.makedirs(folder, 0o700, exist_ok=True)  # noqa: PTH103
+        folder = self._of_run(reader)
         step = group.step
         matrix = step.matrix
         about = {"run": run, "step": step.name, "pick": matrix.pick, "cells": cells}
-        header = json.dumps({**about, "axes": [[axis.name, axis.values] for axis in matrix.axes]})
+        header = json.dumps({**about, "axes": [[axis.name, axis.values] for axis in matrix.axes]}).encode()
         draft = f"{folder}/.{os.getpid()}.tmp"
         content = blake2b(digest_size=16)
-        with open(draft, "w", encoding="utf-8") as file:  # noqa: PTH123
-            file.write(header + "\n")
+        with _new(draft) as file:
+            file.write(header + b"\n")
             for line in self._lines(run, group, cells):
-                content.update(line.encode())
-                file.write(line)
-        name = blake2b(header.encode() + content.digest(), digest_size=8).hexdigest()
+                data = line.encode()
+                content.update(data)
+                file.write(data)
+        name = blake2b(header + content.digest(), digest_size=8).hexdigest()
         path = f"{folder}/{quote(step.name, safe='')}.{name}"
         os.replace(draft, path)  # noqa: PTH105
         return Told(run, step.name, path, content.hexdigest())
@@ -115,8 +116,8 @@ class Upstream:
         for cell, text in self._store.results(run, group.step.name, asked):
             yield f"{cell}\t{text}\n"
 
-    def _of_run(self, run: str) -> Path:
-        return self._folder / quote(run, safe="")
+    def _of_run(self, run: str) -> str:
+        return f"{self._folder}/{quote(run, safe='')}"
 
     def _forget(self, run: str) -> None:
         self._known = {key: told for key, told in self._known.items() if key[0] != run}
@@ -130,3 +131,12 @@ class Upstream:
 
     def _entries(self) -> Iterable[Path]:
         return list(self._folder.iterdir()) if self._folder.is_dir() else []
+
+
+def _new(path: str) -> BinaryIO:
+    """An empty file, and its folder where it is the first there."""
+    try:
+        return open(path, "wb")  # noqa: PTH123
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(path), 0o700, exist_ok=True)  # noqa: PTH103, PTH120
+        return open(path, "wb")  # noqa: PTH123

@@ -169,8 +169,7 @@ class SqlStore:
         chosen = sa.select(tables.runs.c.id).where(tables.runs.c.name == name)
         if digest is not None:
             chosen = chosen.where(tables.runs.c.digest == digest)
-        ordered = chosen.order_by(*NEWEST_FIRST)
-        rows = self._read(ordered.limit(1))
+        rows = self._read(chosen.order_by(*NEWEST_FIRST).limit(1))
         return rows[0].id if rows else None
 
     def next_key(self, name: str) -> int:
@@ -181,8 +180,7 @@ class SqlStore:
         chosen = sa.select(tables.runs)
         if name is not None:
             chosen = chosen.where(tables.runs.c.name == name)
-        ordered = chosen.order_by(*NEWEST_FIRST)
-        return [run_info(row) for row in self._read(ordered.limit(limit))]
+        return [run_info(row) for row in self._read(chosen.order_by(*NEWEST_FIRST).limit(limit))]
 
     def info(self, run_id: str) -> RunInfo | None:
         rows = self._read(sa.select(tables.runs).where(tables.runs.c.id == run_id))
@@ -221,9 +219,11 @@ class SqlStore:
         if cells is None:
             yield from ((row.cell, row.result) for row in self._stream(REPORTED, by_step))
             return
-        with self._snapshot() as connection:
-            found = [REPORTED_BY.first(connection, {**by_step, "cell": cell}) for cell in cells]
-        yield from ((one[0], one[1]) for one in found if one is not None)
+        for cell in cells:
+            with self._reading():
+                found = REPORTED_BY.first(self._reader, {**by_step, "cell": cell})
+            if found is not None:
+                yield found[0], found[1]
 
     def elapsed(self, run_id: str, most: int) -> Iterator[tuple[str, int, float]]:
         with self._snapshot() as connection:
@@ -338,9 +338,13 @@ class SqlStore:
     @contextmanager
     def _snapshot(self) -> Iterator[sa.Connection]:
         """One consistent view over several reads."""
+        with self._reading(), self._reader.begin():
+            yield self._reader
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
         try:
-            with self._reader.begin():
-                yield self._reader
+            yield
         except self._failures as error:
             raise StoreError(f"the store could not be read: {cause(error)}") from error
 
@@ -350,11 +354,9 @@ class SqlStore:
 
     def _stream(self, query: sa.Select[Any], parameters: Mapping[str, Any] | None = None) -> Iterator[Any]:
         """Rows as they are asked for: there may be millions."""
-        try:
-            with self._engine.connect().execution_options(**READING, yield_per=_AT_ONCE) as connection:
-                yield from connection.execute(query, parameters)
-        except self._failures as error:
-            raise StoreError(f"the store could not be read: {cause(error)}") from error
+        options = {**READING, "yield_per": _AT_ONCE}
+        with self._reading(), self._engine.connect().execution_options(**options) as connection:
+            yield from connection.execute(query, parameters)
 
     def _last(self, connection: sa.Connection) -> int:
         return connection.scalar(sa.select(sa.func.max(tables.journal.c.seq))) or 0

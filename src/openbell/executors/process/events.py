@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,7 @@ def read_result(path: Path) -> dict[str, Any]:
     Of a flood the beginning and the end are searched.
     """
     try:
-        size = path.stat().st_size
+        size = os.stat(path).st_size
     except OSError:
         return {}
     spans = [(0, size)] if size <= 2 * _MOST else [(0, _MOST), (size - _MOST, size)]
