@@ -18,7 +18,7 @@ from openbell.clock import SimClock
 from openbell.config.project import Project, load_project
 from openbell.core.events import Bounced, Led
 from openbell.core.state import Schedule, State
-from openbell.doctor import checks, enterprise, extras, machine, project, state
+from openbell.doctor import checks, embedded, enterprise, extras, machine, project, state
 from openbell.doctor.verdicts import Level, Place, Verdict
 from openbell.market import market
 from openbell.report.machine import free_space, memory
@@ -41,8 +41,8 @@ def place(tmp_path: Path) -> Place:
     return looked_at(tmp_path)
 
 
-def looked_at(folder: Path) -> Place:
-    return Place(NOW, {"PATH": os.environ["PATH"]}, folder, load_project(folder, {}))
+def looked_at(folder: Path, **environ: str) -> Place:
+    return Place(NOW, {"PATH": os.environ["PATH"], **environ}, folder, load_project(folder, {}))
 
 
 def worst(found: list[Verdict]) -> Verdict:
@@ -52,6 +52,24 @@ def worst(found: list[Verdict]) -> Verdict:
 def only(check: Callable[[Place], object], place: Place) -> Verdict:
     """The worst that a check finds."""
     return worst(list(check(place)))  # type: ignore[call-overload]
+
+
+def test_a_project_on_the_embedded_engine_needs_a_python_with_it(tmp_path: Path) -> None:
+    java = tmp_path / "jdk/bin/java"
+    for program in (tmp_path / "env/bin/python", java):
+        program.parent.mkdir(parents=True)
+        program.write_text("#!/bin/sh\nexit 1\n")
+        program.chmod(0o700)
+    (tmp_path / "openbell.yaml").write_text("deephaven_core: {python: env/bin/python}\n")
+    environ = {"JAVA_HOME": str(tmp_path / "jdk")}
+    found = only(embedded.engine, looked_at(tmp_path, **environ))
+    assert found.level is Level.FAIL
+    assert "env/bin/python has no deephaven-server" in found.found
+
+    (tmp_path / "env/lib/python3.11/site-packages/deephaven_server").mkdir(parents=True)
+    assert "it lacks the module jdk.compiler" in only(embedded.engine, looked_at(tmp_path, **environ)).found
+    (tmp_path / "jdk/release").write_text('JAVA_VERSION="17.0.1"\nMODULES="java.base jdk.compiler"\n')
+    assert only(embedded.engine, looked_at(tmp_path, **environ)).found.endswith("/env/bin/python")
 
 
 def test_a_project_on_enterprise_needs_the_client(tmp_path: Path) -> None:

@@ -42,6 +42,22 @@ def test_without_a_date_the_clock_is_the_machine_s(host: Host) -> None:
     assert told.code == 1
 
 
+def test_in_a_batch_sleeping_takes_time_and_tables_tick(host: Host) -> None:
+    script = """
+        import time
+        from deephaven import DynamicTableWriter, dtypes
+        writer = DynamicTableWriter({"N": dtypes.int64})
+        total = writer.table.sum_by()
+        writer.write_row(7)
+        began = time.monotonic()
+        while not total.size:
+            time.sleep(0.05)
+        print(total.to_string(cols=["N"]).split()[-1], time.monotonic() - began >= 0.05)
+    """
+    told = host.play(script, OPENBELL_MODE=mode("batch"))
+    assert told.lines == ["7 True"], told.output
+
+
 def test_nothing_is_left_for_the_next_script(host: Host) -> None:
     (host.folder / "neighbour.py").write_text("value = 1\n")
     first = """

@@ -122,7 +122,8 @@ class Setting:
         """Where the embedded engine of Deephaven is."""
         from openbell.executors.embedded import Embedded
 
-        return Embedded(self.project.folder, self.project.engine, self.project.engine_recycle)
+        known = self.project
+        return Embedded(known.folder, known.engine, known.engine_recycle, known.engine_heap)
 
     def sensor(self) -> Sensor:
         """What watches files on this machine."""

@@ -44,6 +44,8 @@ class Project:
     engine: str | None = None
     """The Python that has the embedded engine, where one is named."""
     engine_recycle: int = _ENGINE_RECYCLE
+    engine_heap: float | None = None
+    """In GB."""
     deephaven: Mapping[str, str | float | bool] = field(default_factory=dict, repr=False)
     """The deephaven executor: what is set of it, secrets among it."""
     pools: Mapping[str, float] = field(default_factory=dict)
@@ -208,6 +210,7 @@ def _project(draft: Draft, folder: Path, shape: ProjectShape) -> Project:
         recycle=process.recycle or _RECYCLE,
         engine=_program(folder, shape.deephaven_core.python),
         engine_recycle=shape.deephaven_core.recycle_after or _ENGINE_RECYCLE,
+        engine_heap=shape.deephaven_core.heap_size_gb,
         deephaven=_enterprise(folder, shape.executors.deephaven),
         pools=shape.resources,
         defaults=shape.defaults,

@@ -119,6 +119,9 @@ class EmbeddedShape(Shape):
         description="The Python that has deephaven-server. Default: OPENBELL_DEEPHAVEN_PYTHON, openbell's "
         "own, or that in `.venv-deephaven-core`.",
     )
+    heap_size_gb: Annotated[float, number(above=0, high=512)] | None = Field(
+        None, description="Heap of each virtual machine, in GB, where a file does not say it. Default 2."
+    )
     recycle_after: Annotated[int, whole(1, 1_000_000)] | None = Field(
         None, description="Scripts after which a warm host is replaced; 1: each has its own. Default 100."
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from openbell.doctor import enterprise, extras, machine, project, state
+from openbell.doctor import embedded, enterprise, extras, machine, project, state
 from openbell.doctor.verdicts import Check, Place, Verdict, fail
 
 MACHINE: tuple[tuple[str, Check], ...] = (
@@ -24,6 +24,7 @@ PROJECT: tuple[tuple[str, Check], ...] = (
     ("definitions", project.definitions),
     ("executors", project.executors),
     ("enterprise", enterprise.client),
+    ("engine", embedded.engine),
     ("calendars", project.calendars),
     ("channels", project.channels),
     ("state folder", state.folder),

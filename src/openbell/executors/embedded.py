@@ -29,6 +29,8 @@ class Embedded:
     folder: Path
     python: str | None = None
     recycle: int = 100
+    heap_gb: float | None = None
+    """The heap of scripts that do not say it."""
 
     def interpreter(self, wanted: str | None, environ: Mapping[str, str] = os.environ) -> str:
         """The Python that has the engine: `wanted` if it does, else one that is found.
@@ -77,7 +79,7 @@ def has_engine(python: str) -> bool:
 def java_problem(environ: Mapping[str, str]) -> str:
     """What is wrong with the Java of this machine; an empty text when nothing is."""
     home = environ.get("JAVA_HOME")
-    program = shutil.which("java", path=f"{home}/bin") if home else shutil.which("java")
+    program = shutil.which("java", path=f"{home}/bin" if home else environ.get("PATH"))
     if program is None:
         return (
             f"JAVA_HOME={home} has no bin/java" if home else "there is no java on the PATH, and no JAVA_HOME"

@@ -77,7 +77,7 @@ def specify_hosted(
     base = {name: value for name, value in brief.env.items() if name not in own}
     if engine:
         python, program = embedded.interpreter(brief.python), _ENGINE
-        base |= {HEAP: str(brief.step.heap_gb or "")}
+        base |= {HEAP: str(brief.step.heap_gb or embedded.heap_gb or "")}
     else:
         python, program = brief.python or sys.executable, _SERVER
     worker: dict[str, Any] = {

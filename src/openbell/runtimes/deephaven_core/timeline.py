@@ -82,7 +82,10 @@ class Timeline:
     # ── time ─────────────────────────────────────────────────────────────────────────────────
 
     def sleep(self, seconds: float) -> None:
-        """So much time of the script goes by: the replay advances. Raises what ends the script."""
+        """So much time of the script goes by: a replay advances. Raises what ends the script."""
+        if self._graph is None:
+            _sleep(seconds)
+            return
         self._due += seconds * self._settings.scale * NS
         while self.now + self._settings.step <= self._due:
             self._cycle()
