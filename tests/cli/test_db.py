@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from tests.cli.conftest import Desk
+from tests.store.test_sql import walk
 
 PIPELINE = """
 name: s
@@ -170,8 +171,10 @@ def test_everything_is_exported(ran: Desk) -> None:
 
 def test_upgrading(ran: Desk) -> None:
     assert "nothing to do: schema 0" in ran.run("db", "upgrade").out
-    change(ran, "ALTER TABLE groups DROP COLUMN kind")
-    change(ran, "UPDATE alembic_version SET version_num = '0010'")
+    path = ran.folder / ".openbell/openbell.db"
+    for file in path.parent.glob("openbell.db*"):
+        file.unlink()
+    walk(path, "0010")
     assert "schema 0010 is now 0" in ran.run("db", "upgrade").out
     assert ran.run("db", "check").code == 0
 

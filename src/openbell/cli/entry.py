@@ -9,8 +9,12 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 from openbell.errors import ConfigError, ExitCode, OpenbellError
 from openbell.version import __version__
@@ -50,6 +54,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "alerts": ("openbell.cli.alerts:alerts", "What was told to whom; who sees to it; do channels work."),
     "pause": ("openbell.cli.requests:pause", "Start nothing more of a run; what runs ends by itself."),
     "resume": ("openbell.cli.requests:resume", "Go on with a paused run, and follow it."),
+    "clean": ("openbell.cli.clean:clean", "Remove the outputs of a run."),
+    "completion": ("openbell.cli.completion:completion", "Complete verbs and options in bash, zsh or fish."),
     "doctor": (
         "openbell.cli.doctor:doctor",
         "Check the machine and the project; what to do about what is found.",
@@ -81,6 +87,18 @@ class Verbs(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Verbs"):
             formatter.write_dl([(name, text) for name, (_, text) in VERBS.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Verbs by the table: loading them all takes a second."""
+        from click.shell_completion import CompletionItem
+
+        if incomplete.startswith("-"):
+            return click.Command.shell_complete(self, ctx, incomplete)
+        return [
+            CompletionItem(name, help=text)
+            for name, (_, text) in VERBS.items()
+            if name.startswith(incomplete)
+        ]
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
