@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import date
 
@@ -40,8 +41,9 @@ def compile_matrix(draft: Draft, shape: StepShape, home: str | None, place: Plac
                 axes.append(_listed(name, listed_in(draft, value, at)))
             case _:
                 axes.append(_listed(name, value))
-                if len(set(map(str, value))) < len(value):
-                    draft.fault("OB109", f"values of the axis `{name}` occur twice", at, key=True)
+                if twice := [one for one, count in Counter(map(str, value)).items() if count > 1]:
+                    told = f"the axis `{name}` has {', '.join(twice[:3])} twice"
+                    draft.fault("OB109", told, at, key=True)
     return Matrix(tuple(axes))
 
 
@@ -84,7 +86,7 @@ def _source(draft: Draft, shape: ResultAxisShape, place: Place) -> str:
     """`step.key`, where the key is the last word."""
     step, _, key = shape.result.rpartition(".")
     if not step or not key:
-        draft.fault("OB106", f'must be `step.key`, not "{shape.result}"', place)
+        draft.fault("OB106", f'`result` must be `step.key`, not "{shape.result}"', place)
     return shape.result if step and key else "x.x"
 
 

@@ -65,6 +65,7 @@ def bind_to(
     if catching_up:
         steps = tuple(step if step.hold else replace(step, late=Late.RUN, stop_at=None) for step in steps)
     due = None if catching_up else _due(draft, pipeline, market, session)
+    _too_early(draft, market, session)
     return replace(pipeline, steps=steps, sessions=sessions, deadline=due)
 
 
@@ -77,6 +78,29 @@ def _due(draft: Draft, pipeline: Pipeline, market: Market, session: date) -> Dea
     except MarketError as error:
         draft.fault("OB128", error.message, ("deadline", "at"), error.hint)
         return None
+
+
+def _too_early(draft: Draft, market: Market, session: date) -> None:
+    """A deadline that comes, in every session, before some step may start."""
+    if draft.due_at is None:
+        return
+    due = point(draft.due_at)
+    near = market.dates(max(market.valid_from, session - 20 * DAY), session)
+    for name, shape in draft.timed.items():
+        if shape.when is None:
+            continue
+        starts = {day: [one.start for one in _openings(market, day, shape.when)] for day in near}
+        if any(starts.values()) and all(due.at(market, day) <= min(at) for day, at in starts.items() if at):
+            told = f"the deadline `{draft.due_at}` comes before `{name}` may start"
+            draft.fault("OB128", told, ("deadline", "at"))
+            return
+
+
+def occurs(market: Market, state: str) -> bool:
+    """Whether the market has been in a state lately: some have no break, or no pre-open."""
+    last = market.prev_session(market.valid_until).date
+    near = market.dates(max(market.valid_from, last - 20 * DAY), last)
+    return any(True for day in near for _ in stretches(market, day, state_of(state)))
 
 
 def _no_market(draft: Draft) -> None:

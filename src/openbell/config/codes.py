@@ -115,6 +115,11 @@ CODES: dict[str, Code] = {
         "data set",
         "A step requires a data set that no step of the project provides: it would wait for ever.",
     ),
+    "OB152": Code(
+        "pool",
+        "`resources` of a step names a pool that `openbell.yaml` gives no size: as many tasks as there are "
+        "slots may take from it.",
+    ),
     "OB150": Code(
         "file of values",
         "An axis takes its values from a file (`from_file`). This one cannot be read, or lacks the column.",

@@ -47,6 +47,8 @@ class Draft:
     """The steps that have a time in a session's day."""
     alerts: AlertSettings = field(default_factory=AlertSettings)
     """Where the alerts of the project go."""
+    pools: Mapping[str, float] = field(default_factory=dict)
+    """The pools of the project, by size."""
     due_at: str | None = None
     """The point of a session's day by which runs have to have ended."""
     unset: frozenset[Place] = frozenset()

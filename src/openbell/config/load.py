@@ -123,7 +123,9 @@ def load_document(
     dialect = detect(document, assume)
     for key, text in overrides.values:
         _set(document, key, text)
-    draft = Draft(document, starting=starting, markets=project.markets, alerts=project.alerts)
+    draft = Draft(
+        document, starting=starting, markets=project.markets, alerts=project.alerts, pools=project.pools
+    )
     pipeline = _compile(draft, dialect, project, environ, overrides)
     if pipeline is not None:
         pipeline = _adjusted(draft, pipeline, project, overrides)
@@ -142,7 +144,9 @@ def define(
 ) -> Definition:
     """Load a pipeline that its triggers will open runs of. Raises `ConfigError` with every finding."""
     document = read(path)
-    draft = Draft(document, starting=starting, markets=project.markets, alerts=project.alerts)
+    draft = Draft(
+        document, starting=starting, markets=project.markets, alerts=project.alerts, pools=project.pools
+    )
     pipeline = _compile(draft, detect(document), project, environ, overrides)
     pipeline, findings = _checked(draft, pipeline, overrides)
     wanted = {trigger.mode for trigger in pipeline.triggers} - {"", overrides.mode}

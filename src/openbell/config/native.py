@@ -18,7 +18,7 @@ from openbell.config.inputs import compile_files
 from openbell.config.modes import in_mode
 from openbell.config.shapes import BetweenShape, DatesShape, PipelineShape, RetryShape, SharedShape, StepShape
 from openbell.config.triggering import compile_triggers
-from openbell.config.wiring import check_needs, check_templates
+from openbell.config.wiring import check_needs, check_pools, check_templates
 from openbell.config.work import proof, work
 from openbell.core.inputs import Absent
 from openbell.core.model import (
@@ -73,6 +73,7 @@ def compile_pipeline(
         for name, step in shape.steps.items()
     )
     check_needs(draft, steps)
+    check_pools(draft, steps)
     pipeline = Pipeline(
         name=shape.name,
         steps=steps,

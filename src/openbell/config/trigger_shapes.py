@@ -38,7 +38,7 @@ def _anchor(value: Any) -> str:
     try:
         return str(anchor(value if isinstance(value, str) else ""))
     except MarketError as error:
-        hint = "such as close+30m, next open-5m or last session of month close+1h"
+        hint = "such as close+30m, next open-5m or last session of month close+1h; away by s, m or h"
         raise wrong("OB106", f"must be a point of a market's day, not {shown(value)}", hint) from error
 
 
@@ -53,7 +53,8 @@ def _cron(value: Any) -> str:
     try:
         CronSim(value, _SOME_DAY)
     except CronSimError as error:
-        raise wrong("OB106", told, f"{str(error).lower()}; minute hour day month weekday") from None
+        why = f"must be a cron expression; this one has a {str(error).lower()}: {shown(value)}"
+        raise wrong("OB106", why, "minute hour day month weekday") from None
     return " ".join(value.split())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from openbell.config.binding import occurs
 from openbell.config.document import Path as Place
 from openbell.config.draft import Draft
 from openbell.config.shapes import PipelineShape
@@ -25,6 +26,8 @@ from openbell.core.triggers import (
     SessionTrigger,
     Trigger,
 )
+from openbell.errors import MarketError
+from openbell.market import resolve
 
 _SETTLE = timedelta(seconds=5)
 _SHORTEST = timedelta(seconds=1)
@@ -107,9 +110,17 @@ def _cron(
 def _during(
     draft: Draft, given: CronShape | EveryShape, shape: PipelineShape, place: Place
 ) -> tuple[str, ...]:
-    if given.during is None or not _in_a_market(draft, shape, "during", (*place, "during")):
+    at = (*place, "during")
+    if given.during is None or not _in_a_market(draft, shape, "during", at):
         return ()
-    return tuple(given.during) if isinstance(given.during, list) else (given.during,)
+    states = tuple(given.during) if isinstance(given.during, list) else (given.during,)
+    try:
+        market = resolve(shape.market or "", draft.markets)
+    except MarketError:  # that there is no such market, is said elsewhere
+        return states
+    if not any(occurs(market, state) for state in states):
+        draft.fault("OB128", f"{market.name} is never in the state {' or '.join(states)}", at)
+    return states
 
 
 def _in_a_market(draft: Draft, shape: PipelineShape, key: str, place: Place) -> bool:

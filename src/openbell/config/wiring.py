@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from openbell.config.document import Path as Place
 from openbell.config.draft import Draft
-from openbell.config.findings import nearest
+from openbell.config.findings import Severity, nearest
 from openbell.core.graph import Cycle, topological
 from openbell.core.inputs import Files
 from openbell.core.links import unlike
@@ -72,10 +72,27 @@ def _check_circles(draft: Draft, steps: Sequence[Step]) -> None:
             told = " -> ".join((*_from(first, error.path[:-1]), first))
             step = next(step for step in steps if step.name == first)
             key = "needs" if step.needs or not step.on_failure.stand_in else "on_failure"
-            draft.fault("OB117", f"these steps wait for each other: {told}", ("steps", first, key))
+            what = f"these steps wait for each other: {told}"
+            if len(set(error.path)) == 1:
+                what = f"`{first}` {'needs' if key == 'needs' else 'falls back on'} itself"
+            draft.fault("OB117", what, ("steps", first, key))
             steps = [step for step in steps if step.name not in error.path]
         else:
             return
+
+
+def check_pools(draft: Draft, steps: Sequence[Step]) -> None:
+    """Pools that nobody has sized bound nothing: a typo would go unnoticed."""
+    root = draft.document.root
+    for step in steps:
+        for name in step.demand.pools:
+            places: list[Place] = [("steps", step.name, "resources", name), ("defaults", "resources", name)]
+            at = next((one for one in places if root is not None and root.find(one) is not None), None)
+            if name not in draft.pools and at is not None:
+                near = nearest(name, draft.pools)
+                help_ = f"did you mean `{near}`?" if near else f"`resources: {{{name}: 4}}` in openbell.yaml"
+                told = f"no pool `{name}` has a size: it bounds nothing"
+                draft.fault("OB152", told, at, help_, key=True, severity=Severity.WARNING)
 
 
 def _from(first: str, circle: tuple[str, ...]) -> tuple[str, ...]:
@@ -183,6 +200,8 @@ def _check_word(draft: Draft, word: str, known: Sequence[dict[str, Scalar]], pla
         if mode := known[0].get("mode"):
             told += f" in the mode `{mode}`"
         help_ = f"did you mean `{{{near}}}`?" if near else f"known here: {', '.join(sorted(known[0]))}"
+        if name.startswith("session") and "session" not in known[0]:
+            help_ = "the pipeline lives in no sessions: give it a `market`"
         draft.fault("OB121", told, place, help_)
     if unknown:
         return
