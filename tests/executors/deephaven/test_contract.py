@@ -210,6 +210,22 @@ def test_out_of_reach_is_not_over(
     run(main())
 
 
+def test_nobody_stays_logged_in_for_nothing(
+    tmp_path: Path, controller: Controller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("openbell.executors.deephaven.executor._IDLE", 0.2)
+
+    async def main() -> None:
+        async with Bench.opened(tmp_path, controller) as bench:
+            for _ in range(2):
+                before = controller.calls("invalidateCookie")
+                assert (await bench.exit(bench.start(""))).well
+                await bench.until_there(lambda: controller.calls("invalidateCookie") == before + 2)  # noqa: B023
+            assert bench.executor._links.all == []
+
+    run(main())
+
+
 def test_no_secret_is_written_anywhere(tmp_path: Path, controller: Controller) -> None:
     async def main() -> None:
         async with Bench.opened(tmp_path, controller) as bench:
