@@ -19,10 +19,10 @@ demo: $(VENV)/.installed
 	@echo "the report: demo/momentum.html"
 
 test: $(VENV)/.developing
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 fast: $(VENV)/.developing
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow"
 
 check: $(VENV)/.developing
 	$(BIN)/ruff check .
