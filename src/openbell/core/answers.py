@@ -23,7 +23,7 @@ from openbell.core.gates import expired, missed
 from openbell.core.graph import dependants
 from openbell.core.group import MARKED
 from openbell.core.intake import rebound
-from openbell.core.model import NeedMode, Run, TaskKey
+from openbell.core.model import Late, NeedMode, Run, TaskKey
 from openbell.core.render import task_path
 from openbell.core.requests import (
     AckAlert,
@@ -159,7 +159,10 @@ def _rerun(record: RunRecord, request: Submit, now: datetime) -> Iterator[Action
 
 
 def _barred(record: RunRecord, now: datetime) -> set[str]:
-    """Steps that would be skipped again at once: too late themselves, or in need of one that is."""
+    """Steps that would be skipped again at once: too late themselves, or in need of one that is.
+
+    What was skipped for another's sake and is to fail when it is late is none of them: now it fails.
+    """
     found: set[str] = set()
     for name, group in record.groups.items():
         lost = (
@@ -169,7 +172,9 @@ def _barred(record: RunRecord, now: datetime) -> set[str]:
             or (need.mode is NeedMode.SAME and not record.groups[need.step].count(TaskState.SUCCEEDED))
         )
         succeeded = group.count(TaskState.SUCCEEDED) == group.size
-        if not succeeded and (missed(group, now) or expired(group, now) or any(lost)):
+        fails = group.step.late is Late.FAIL and group.count(TaskState.SKIPPED)
+        over = expired(group, now) or (missed(group, now) and not fails)
+        if not succeeded and (over or any(lost)):
             found.add(name)
     return found
 

@@ -340,9 +340,6 @@ def _follows(record: RunRecord, step: str, cell: int, world: World) -> None:
         return
     if (state is TaskState.SUCCEEDED) != (good or ended_as_planned(chosen, last)):
         raise Broken(f"{record.id}/{step}/{cell} is {state.name}; its last attempt was {last}")
-    timed = (
-        chosen.late is not Late.RUN or chosen.hold or chosen.stop_at is not None
-    )  # not opened again when over
-    own = timed or chosen.files is not None
+    own = chosen.late is Late.SKIP or chosen.hold or chosen.files is not None or chosen.stop_at is not None
     if state is TaskState.SKIPPED and not own and not any(wanting(record, TaskKey(record.id, step, cell))):
         raise Broken(f"{record.id}/{step}/{cell} was skipped, and nothing of what it waits for is wanting")
