@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.runtimes.engine import Host, mode
+from tests.runtimes.engine import PYTHON, ROOT, Host, mode
 
 pytestmark = pytest.mark.slow
 
@@ -129,6 +131,23 @@ def test_settings_that_cannot_be_read(host: Host) -> None:
     assert (told.code, told.output) == (1, "error: SIMULATION_DATE='2024-02-30' is no date YYYY-MM-DD\n")
     told = host.play("print(1)", OPENBELL_DATA="[")
     assert (told.code, told.output) == (1, "error: OPENBELL_DATA is no JSON object\n")
+
+
+@pytest.mark.parametrize(
+    ("heap", "code", "said"),
+    [("900000", 1, "Could not reserve enough space"), ("x", 3, "OPENBELL_HEAP_GB='x' is no positive number")],
+)
+def test_a_machine_that_does_not_start_says_why(host: Host, heap: str, code: int, said: str) -> None:
+    script = host.folder / "script.py"
+    script.write_text("print(1)")
+    done = subprocess.run(
+        [PYTHON, "-m", "openbell.runtimes.deephaven_core", script],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src"), "OPENBELL_HEAP_GB": heap},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (code, "")
+    assert said in done.stderr
 
 
 def test_a_thread_that_goes_on_ends_the_host(host: Host) -> None:

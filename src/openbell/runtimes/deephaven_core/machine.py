@@ -7,6 +7,7 @@ import contextlib
 import importlib.util
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -30,23 +31,21 @@ def boot(heap_gb: float) -> None:
     scratch = tempfile.mkdtemp(prefix=f"{_SCRATCH}{os.getpid()}-")
     atexit.register(shutil.rmtree, scratch, ignore_errors=True)
     streams = sys.stdout, sys.stderr
-    with tempfile.TemporaryFile() as said:
-        try:
-            with _onto(said.fileno()):
-                from deephaven_server import Server
+    try:
+        with _quietly():
+            from deephaven_server import Server
 
-                Server(port=None, jvm_args=[f"-Xmx{round(heap_gb * 1024)}m", *_folders(scratch), *_TOLERANT])
-        except BaseException as error:
-            said.seek(0)
-            words = said.read().decode(errors="replace").strip().splitlines()
-            told = " ".join(words[-2:]) or str(error)
-            raise ExecutorUnavailable(f"the engine does not start: {told}", hint=_jdk()) from error
-        finally:
-            sys.stdout, sys.stderr = streams  # else every line would be kept in the engine's log as well
+            Server(port=None, jvm_args=[f"-Xmx{round(heap_gb * 1024)}m", *_folders(scratch), *_OPTIONS])
+    except Exception as error:
+        raise ExecutorUnavailable(f"the engine does not start: {error}", hint=_jdk()) from error
+    finally:
+        sys.stdout, sys.stderr = streams  # else every line would be kept in the engine's log as well
 
 
-_TOLERANT = ["-XX:+IgnoreUnrecognizedVMOptions"]
-"""A newer Java does not know all options that the engine sets."""
+_OPTIONS = ["-XX:+IgnoreUnrecognizedVMOptions", "-XX:+DisplayVMOutputToStderr"]
+"""A newer Java does not know all options that the engine sets; and its last words are no output."""
+
+_CHATTER = "compiler directives added"
 
 
 def _folders(scratch: str) -> list[str]:
@@ -67,12 +66,15 @@ def _tidy() -> None:
 
 
 @contextlib.contextmanager
-def _onto(descriptor: int) -> Iterator[None]:
-    """What is printed on the way goes there: the machine speaks of its folders and its options."""
+def _quietly() -> Iterator[None]:
+    """Without what it says when all is well. Its last words pass: it may take this process with it."""
     kept = [(number, os.dup(number)) for number in (1, 2)]
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    sieve = subprocess.Popen(["grep", "-v", _CHATTER], stdin=subprocess.PIPE, stdout=kept[1][1])
+    assert sieve.stdin is not None
     try:
-        for number, _ in kept:
-            os.dup2(descriptor, number)
+        os.dup2(nothing, 1)
+        os.dup2(sieve.stdin.fileno(), 2)
         yield
     finally:
         for stream in (sys.__stdout__, sys.__stderr__):
@@ -81,6 +83,9 @@ def _onto(descriptor: int) -> Iterator[None]:
         for number, copy in kept:
             os.dup2(copy, number)
             os.close(copy)
+        os.close(nothing)
+        sieve.stdin.close()
+        sieve.wait()
 
 
 def java(name: str) -> Any:
