@@ -15,7 +15,7 @@ from openbell.sim.world import Broken
 
 SEEDS = int(os.environ.get("SIM_SEEDS", "3000"))
 FAST = 150
-KNOWN_BAD: tuple[int, ...] = (47, 94, 476, 646, 696)
+KNOWN_BAD: tuple[int, ...] = (47, 94, 476, 646, 696, 2502, 2844, 2886)
 """Seeds that have found something once."""
 
 

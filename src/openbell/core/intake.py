@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from openbell.core.events import Exited
 from openbell.core.exits import Exit
+from openbell.core.group import MARKED
 from openbell.core.inputs import Bind, Cleared, Consume, Files, FilesSeen, InputFile, Lookout, Signal
 from openbell.core.model import Pipeline, Run, Step
 from openbell.core.render import render, values
@@ -213,7 +214,8 @@ def bind(state: State, event: Bind) -> None:
     record.bind(bound_run(record.run, event), event.step)
     if group.intake is not None and event.files is not None:
         group.intake.seen = None
-        group.intake.withheld.clear()
+        marked = (cell for cell in group.flagged(MARKED) if group.state(cell) is TaskState.SUCCEEDED)
+        group.intake.withheld = set(marked)  # they use nothing up
         keys = {file.key for file in event.files}
         group.intake.spent = {key: run for key, run in group.intake.spent.items() if key in keys}
 

@@ -14,7 +14,7 @@ from openbell.core.group import MARKED
 from openbell.core.inputs import Fail
 from openbell.core.model import AttemptKey, Late, Step, TaskKey
 from openbell.core.naps import Naps
-from openbell.core.requests import CancelTasks
+from openbell.core.requests import CancelTasks, RetryTasks
 from openbell.core.state import Group, Limits, Live, RunRecord, State
 from openbell.core.states import FailureKind, RunState, StopReason, TaskState
 from openbell.core.windows import is_open
@@ -316,6 +316,7 @@ def truthful(store: Store, world: World) -> None:
 
 def finished(store: Store, world: World) -> None:
     """Every task of every run has one final state, and it follows from its last attempt."""
+    picked = _picked(store)
     for run in store.runs(limit=10**6):
         record = store.run(run.id)
         if record is None or record.outcome is None:
@@ -324,15 +325,28 @@ def finished(store: Store, world: World) -> None:
             raise Broken(f"{run.id} has failed for what it goes on without")
         for name, group in record.groups.items():
             for cell in range(group.size):
-                _follows(record, name, cell, world)
+                _follows(record, name, cell, world, picked)
 
 
-def _follows(record: RunRecord, step: str, cell: int, world: World) -> None:
+def _picked(store: Store) -> set[tuple[str, str]]:
+    """Steps of which somebody has retried a single cell, by run."""
+    journal = store.journal(limit=10**9, kinds=("Requested",))
+    asked = (event.request for _, event in journal if isinstance(event, Requested))
+    return {
+        (one.run, one.step)
+        for one in asked
+        if isinstance(one, RetryTasks) and one.step and one.cell is not None
+    }
+
+
+def _follows(record: RunRecord, step: str, cell: int, world: World, picked: set[tuple[str, str]]) -> None:
     group = record.groups[step]
     state = group.state(cell)
     if not state.final:
         raise Broken(f"{record.id}/{step}/{cell} is {state.name} in a closed run")
     last = world.processes.get(AttemptKey(record.id, step, cell, group.tries[cell]))
+    if group.tries[cell] == group.base.get(cell, -1):
+        last = None  # that one was before it was opened again
     well = last is not None and not last.lost and last.exit is not None
     good = well and last.exit.code == 0 and last.exit.stopped is None  # type: ignore[union-attr]
     chosen = record.run.pipeline.step(step)
@@ -341,5 +355,6 @@ def _follows(record: RunRecord, step: str, cell: int, world: World) -> None:
     if (state is TaskState.SUCCEEDED) != (good or ended_as_planned(chosen, last)):
         raise Broken(f"{record.id}/{step}/{cell} is {state.name}; its last attempt was {last}")
     own = chosen.late is Late.SKIP or chosen.hold or chosen.files is not None or chosen.stop_at is not None
+    own = own or (record.id, step) in picked  # somebody wanted others of its cells, and not this one
     if state is TaskState.SKIPPED and not own and not any(wanting(record, TaskKey(record.id, step, cell))):
         raise Broken(f"{record.id}/{step}/{cell} was skipped, and nothing of what it waits for is wanting")
