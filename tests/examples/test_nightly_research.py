@@ -449,6 +449,62 @@ def test_the_first_night_of_all_has_nothing_to_fall_back_on(example: Make) -> No
     assert not (desk.folder / "out").exists()
 
 
+def told(desk: Example, channel: str) -> list[tuple[str | None, str, bool]]:
+    """Step (None: the whole run), topic, and whether nobody had seen to it."""
+    lines = map(json.loads, desk.lines(f".openbell/{channel}.jsonl"))
+    return [(line["step"], line["topic"], line["escalation"]) for line in lines]
+
+
+def test_who_is_told_when_stages_fail_and_who_is_paged(example: Make) -> None:
+    desk = quick(example("nightly_research"))
+    desk.edit("nightly_research.yaml", "after: 30m", "after: 1s")
+    research(desk, "2013-02-28")
+    feed = (desk.folder / FEED).read_bytes()
+    desk.succeeds("start")
+    try:
+        (desk.folder / FEED).write_bytes(feed[:100_000])
+        desk.edit("metrics.py", "def main() -> None:\n", "def main() -> None:\n    raise MemoryError\n")
+        assert desk.run("run", "nightly_research", "--mode", "full", "--date", SESSION).code == 2
+        desk.until(lambda: bool(desk.lines("out/pages.txt")), 60)
+        desk.until(lambda: len(told(desk, "slack")) == len(told(desk, "email")) == 3, 60)
+    finally:
+        desk.succeeds("stop")
+    [page] = desk.lines("out/pages.txt")
+    assert page.endswith("high: nightly_research/3/data: failure")
+    everyone = [("data", "failure", False), ("metrics", "failure", False), (None, "failure", False)]
+    assert sorted(told(desk, "email"), key=everyone.index) == everyone
+    assert sorted(told(desk, "slack"), key=everyone.index) == everyone
+    assert told(desk, "sms") == []
+    listed = json.loads(desk.run("alerts", "ls", "-o", "json").out)
+    numbers = [str(alert["number"]) for alert in listed]
+    desk.succeeds("alerts", "ack", *numbers, "--reason", "the vendor knows")
+    assert "no open alerts" in desk.run("alerts", "ls").out
+
+
+@pytest.mark.parametrize(
+    ("program", "step", "channels"),
+    [("scenarios.py", "scenarios", {"email"}), ("assess.py", "assessment", {"email", "slack", "sms"})],
+)
+def test_each_stage_has_its_own_channels(example: Make, program: str, step: str, channels: set[str]) -> None:
+    desk = quick(example("nightly_research"))
+    (desk.folder / program).write_text("raise SystemExit(1)\n")
+    assert research(desk, code=2).code == 2
+    assert {
+        name for name in ("email", "slack", "sms") if (step, "failure", False) in told(desk, name)
+    } == channels
+
+
+def test_a_night_that_takes_too_long_is_worth_a_word(example: Make) -> None:
+    desk = quick(example("nightly_research"))
+    desk.edit("nightly_research.yaml", "deadline: {after: 2h", "deadline: {after: 300ms")
+    desk.edit(
+        "load.py", "def main() -> None:\n", "def main() -> None:\n    import time\n\n    time.sleep(2)\n"
+    )
+    desk.succeeds("run", "nightly_research", "--mode", "backfill", "--date", SESSION)
+    assert told(desk, "slack") == [(None, "overdue", False)]
+    assert told(desk, "email") == []
+
+
 # ── bad inputs ───────────────────────────────────────────────────────────────────────────────────
 
 
