@@ -47,6 +47,8 @@ def test_without_a_file_there_are_defaults(tmp_path: Path) -> None:
         ("executors: {}", "log_cap", 16_000_000),
         ("executors: {process: {log_cap: 1MB}}", "log_cap", 1_000_000),
         ("executors: {process: {log_cap: 64KB}}", "log_cap", 64_000),
+        ("", "heartbeat", timedelta(minutes=1)),
+        ("heartbeat: 1s", "heartbeat", timedelta(seconds=1)),
         ("resources: {db: 4, memory: 2GB}", "pools", {"db": 4.0, "memory": 2 * 10**9}),
     ],
 )
@@ -82,6 +84,8 @@ def test_defaults_of_steps(tmp_path: Path) -> None:
         ("executors: {process: {slots: ▸10001}}\n", ["OB104"]),
         ("executors: {process: {slots: ▸true}}\n", ["OB103"]),
         ("executors: {process: {log_cap: ▸0MB}}\n", ["OB104"]),
+        ("heartbeat: ▸999ms\n", ["OB104"]),
+        ("heartbeat: ▸60\n", ["OB106"]),
         ("executors: {▸proces: {slots: 1}}\n", ["OB101"]),
         ("resources: {db: ▸0}\n", ["OB104"]),
         ("resources: {memory: ▸4}\n", ["OB106"]),

@@ -7,6 +7,7 @@ import json
 import os
 import random
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -178,7 +179,7 @@ def test_signs_of_life_are_written_while_something_runs(project: Project) -> Non
         return Vitals("epoch 3", 2_000_000, 77)
 
     async def main() -> None:
-        heart = Heartbeat(log, clock, look, every=0.05)
+        heart = Heartbeat(log, clock, look, every=timedelta(milliseconds=50))
         heart.see([], project.world.state)
         assert heart._timer is None, "an engine that waits is woken"
         project.world.act()

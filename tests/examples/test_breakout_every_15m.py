@@ -407,6 +407,33 @@ def test_a_translator_that_fails_after_its_success_line_has_failed(example: Make
     assert raw(desk) == ["ES_20251104.csv"]
 
 
+def test_every_running_task_gives_signs_of_life(example: Make) -> None:
+    """Tasks that go on until their signs of life, now every second, are in the event file."""
+    desk = example("breakout_every_15m")
+    desk.edit("openbell.yaml", "heartbeat: 60s", "executors: {process: {slots: 2}}\nheartbeat: 1s")
+    desk.edit("breakout.yaml", "[ES, NQ, YM, CL, NG, GC]", "[ES, NQ]")
+    desk.python("generate.py", "--from", "2025-11-04", "--to", "2025-11-04", "ES", "NQ")
+    programs = {"translator": "translate.py", "analyzer": "analyze.py", "merger": "merge.py"}
+    for step, program in programs.items():
+        wait = f"    import time\n\n    while not Path('{step}.seen').exists():\n        time.sleep(0.05)\n"
+        desk.edit(
+            program, "def main() -> None:\n", f"def main() -> None:\n    from pathlib import Path\n{wait}"
+        )
+
+    def alive(step: str) -> set[str]:
+        text = "".join(path.read_text() for path in desk.folder.glob(".openbell/events/**/*.jsonl"))
+        lines = map(json.loads, text.splitlines())
+        beats = [line for line in lines if line["stage"] == step and line["data"].get("heartbeat")]
+        assert all(line["event"] == "metric" and line["data"]["elapsed_seconds"] > 0 for line in beats)
+        return {line["task"] for line in beats}
+
+    run = desk.begin("run", "breakout")
+    for step, tasks in zip(programs, (2, 2, 1), strict=True):
+        desk.until(lambda step=step, tasks=tasks: len(alive(step)) == tasks, 60)  # type: ignore[misc]
+        (desk.folder / f"{step}.seen").touch()
+    assert finish(run, 60).code == 0
+
+
 def test_one_failing_instrument_does_not_hold_back_the_others(example: Make) -> None:
     desk = example("breakout_every_15m")
     desk.edit("breakout.yaml", "GC]", "GX]")

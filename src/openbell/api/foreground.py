@@ -94,6 +94,7 @@ def _conduct(
             channels=setting.channels,
             view=view,
             pools=setting.pools,
+            heartbeat=setting.project.heartbeat,
         )
         begun(conductor)
         return await conductor.conduct(request)

@@ -55,6 +55,7 @@ def carry_out(
         channels=setting.channels,
         view=Sheltered(view),
         pools=setting.pools,
+        heartbeat=setting.project.heartbeat,
         patient=patient,
         lasting=lasting,
     )

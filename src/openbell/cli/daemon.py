@@ -55,6 +55,7 @@ def start(foreground: bool, output: str, project: str) -> int:
         planning=planning,
         witness=Log(setting.clock),
         pools=setting.pools,
+        heartbeat=setting.project.heartbeat,
     )
     asyncio.run(daemon.run())
     return ExitCode.OK

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,7 @@ FILE = "openbell.yaml"
 FOLDER = "pipelines"
 OUTPUT = "output"
 _LOG_CAP = 16_000_000  # bytes
+_HEARTBEAT = timedelta(seconds=60)
 _RECYCLE = 1000  # calls of one warm worker
 _ENGINE_RECYCLE = 100  # scripts of one embedded engine
 
@@ -55,6 +57,7 @@ class Project:
     alerts: AlertSettings = field(default_factory=AlertSettings)
     retention: Retention = field(default_factory=Retention)
     """How long the past is kept."""
+    heartbeat: timedelta = _HEARTBEAT
     unset: tuple[Finding, ...] = ()
     """Variables of the file that are not set: warnings, and errors as soon as something starts."""
     warnings: tuple[Finding, ...] = ()
@@ -217,6 +220,7 @@ def _project(draft: Draft, folder: Path, shape: ProjectShape) -> Project:
         markets=markets,
         alerts=alerts,
         retention=_retention(shape.retention),
+        heartbeat=shape.heartbeat or _HEARTBEAT,
         unset=tuple(finding for finding in told if finding.code == "OB107"),
         warnings=tuple(finding for finding in told if finding.code != "OB107"),
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from datetime import timedelta
+from typing import Annotated, Any, get_args
 
 from pydantic import Discriminator, Field, Tag
 
@@ -33,6 +34,16 @@ def _log_cap(value: Any) -> int:
 
 
 _LEAST_LOG = 64_000  # bytes
+
+
+def _heartbeat(value: Any) -> timedelta:
+    every: timedelta = _DURATION.check(value)
+    if every < timedelta(seconds=1):
+        raise wrong("OB104", f'must be 1s or more, not "{value}"')
+    return every
+
+
+_DURATION: Kind = get_args(Duration)[1]
 
 
 def _overlay(value: Any) -> Overlay:
@@ -207,6 +218,9 @@ class ProjectShape(Shape):
     alerts: AlertsShape = Field(AlertsShape.model_construct(), description="Where alerts go.")
     retention: RetentionShape = Field(
         RetentionShape.model_construct(), description="How long runs, logs and event files are kept."
+    )
+    heartbeat: Annotated[timedelta, Kind(_heartbeat, _DURATION.schema, "1m", "duration")] | None = Field(
+        None, description="From one sign of life of a task, in the event files, to the next. Default 60s."
     )
     resources: Amounts = Field(default_factory=dict, description="Sizes of pools, e.g. `db: 4`.")
     defaults: SharedShape | None = Field(None, description="Keys for every step that does not set them.")

@@ -12,6 +12,7 @@ import signal
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import Protocol
 from uuid import uuid4
 
@@ -24,6 +25,7 @@ from openbell.core.states import TaskState
 from openbell.doorbell import Doorbell, ring
 from openbell.engine.courier import Channels
 from openbell.engine.engine import Engine
+from openbell.engine.heartbeat import EVERY
 from openbell.engine.leader import Holder, Lead, asker_lives, holder
 from openbell.engine.recorders import Recorders
 from openbell.engine.space import FLOOR, SpaceWatch
@@ -89,6 +91,7 @@ class Conductor:
     sensor: Callable[[], Sensor] = field(kw_only=True)
     channels: Channels = dict
     pools: Mapping[str, float] = field(default_factory=dict)
+    heartbeat: timedelta = EVERY
     patient: bool = True
     """Stay until the run has ended; otherwise until the request is answered and nothing of it is stopping."""
     lasting: bool = True
@@ -193,7 +196,9 @@ class _Leading:
         conductor = self._conductor
         doorbell = Doorbell(conductor.workspace.socket)
         executors = conductor.executors(doorbell)
-        recorders = Recorders(conductor.workspace, conductor.store, conductor.clock, conductor.channels)
+        recorders = Recorders(
+            conductor.workspace, conductor.store, conductor.clock, conductor.channels, conductor.heartbeat
+        )
         sensor = conductor.sensor()
         self._engine = engine = Engine(
             conductor.store,

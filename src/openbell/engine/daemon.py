@@ -10,6 +10,7 @@ import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from typing import Protocol
 from uuid import uuid4
@@ -25,6 +26,7 @@ from openbell.engine.arrivals import Arrivals
 from openbell.engine.billposter import Billposter
 from openbell.engine.channelling import channels
 from openbell.engine.engine import Engine
+from openbell.engine.heartbeat import EVERY
 from openbell.engine.leader import Holder, Lead, Role, asker_lives, holder
 from openbell.engine.planning import Planning, Reloaded
 from openbell.engine.recorders import Recorders
@@ -74,6 +76,7 @@ class Daemon:
     planning: Planning
     witness: Witness
     pools: Mapping[str, float] = field(default_factory=dict)
+    heartbeat: timedelta = EVERY
     _how: Leave | None = None
     _engine: Engine | None = None
     _arrivals: Arrivals | None = None
@@ -107,7 +110,7 @@ class Daemon:
     async def _lead(self, lead: Lead) -> None:
         doorbell = Doorbell(self.workspace.socket)
         executors = self.executors(doorbell)
-        recorders = Recorders(self.workspace, self.store, self.clock, self._channels)
+        recorders = Recorders(self.workspace, self.store, self.clock, self._channels, self.heartbeat)
         sensor = self.sensor()
         self.planning.executors = list(executors)
         self.witness.reloaded(self.planning.reload())

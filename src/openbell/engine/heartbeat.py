@@ -1,4 +1,4 @@
-"""A sign of life of each running task, once a minute, in the event files.
+"""A sign of life of each running task, once a minute unless the project says else, in the event files.
 
 It stands in no journal: it tells nothing that anybody could decide by. The timer runs only while something
 runs, so an engine that waits is not woken.
@@ -20,8 +20,8 @@ from openbell.core.telling import Teller, Told
 from openbell.engine.eventlog import EventLog
 from openbell.executors.process.vitals import Vitals
 
-EVERY = 60.0
-"""Seconds from one sign of life of a task to the next."""
+EVERY = timedelta(seconds=60)
+"""From one sign of life of a task to the next."""
 
 Look = Callable[[AttemptKey], Vitals]
 
@@ -29,11 +29,11 @@ Look = Callable[[AttemptKey], Vitals]
 class Heartbeat:
     """An observer of the engine that writes signs of life. `look`: how an attempt is doing."""
 
-    def __init__(self, log: EventLog, clock: Clock, look: Look, *, every: float = EVERY) -> None:
+    def __init__(self, log: EventLog, clock: Clock, look: Look, *, every: timedelta = EVERY) -> None:
         self._log = log
         self._clock = clock
         self._look = look
-        self._every = every
+        self._every = every.total_seconds()
         self._state: State | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._beating: asyncio.Task[None] | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from functools import partial
 
 from openbell.clock import Clock
@@ -11,7 +12,7 @@ from openbell.core.state import State
 from openbell.engine.checkpoints import Checkpoints
 from openbell.engine.courier import Channels, Courier
 from openbell.engine.eventlog import EventLog
-from openbell.engine.heartbeat import Heartbeat
+from openbell.engine.heartbeat import EVERY, Heartbeat
 from openbell.engine.inbox import Inbox
 from openbell.engine.pruner import Remover
 from openbell.engine.upstream import Upstream
@@ -21,13 +22,20 @@ from openbell.store.protocol import Store
 
 
 class Recorders:
-    """One observer for all of them."""
+    """One observer for all of them. `heartbeat`: from one sign of life of a task to the next."""
 
-    def __init__(self, workspace: Workspace, store: Store, clock: Clock, channels: Channels) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        store: Store,
+        clock: Clock,
+        channels: Channels,
+        heartbeat: timedelta = EVERY,
+    ) -> None:
         self.log = EventLog(workspace.events, store)
         self.upstream = Upstream(workspace.folder / "results", store)
         self._checkpoints = Checkpoints(workspace.folder)
-        self._heartbeat = Heartbeat(self.log, clock, partial(vitals, workspace.attempts))
+        self._heartbeat = Heartbeat(self.log, clock, partial(vitals, workspace.attempts), every=heartbeat)
         self._courier = Courier(channels, store, clock)
         self._remover = Remover(workspace)
 
