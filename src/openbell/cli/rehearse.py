@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -17,23 +17,23 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import click
 
 from openbell.cli.findings import show_rejection
+from openbell.cli.lengths import Lengths, duration
 from openbell.cli.options import OUTPUT, PROJECT
 from openbell.cli.setting import Setting
-from openbell.cli.words import plural, seconds
+from openbell.cli.words import columns, plural, seconds
 from openbell.config.catalog import Catalog, catalog
 from openbell.core.events import Fire
-from openbell.core.model import Pipeline, Step
+from openbell.core.model import Pipeline
 from openbell.core.state import Capacity, Limits
 from openbell.core.triggers import AfterTrigger
 from openbell.errors import ExitCode, NotFound, UsageError
-from openbell.report.rehearsed import Line, lines, local, oddities, problems
+from openbell.report.rehearsed import Line, Problem, counts, lines, local, oddities, problems
 from openbell.sim.rehearsal import Occurrence, Rehearsal
 
-_ASSUMED = timedelta(minutes=1)  # of a task that has never run
-_RECENT = 5  # runs whose tasks tell how long they take
 _ELSEWHERE = 1000  # slots of an executor that is not this machine
 _A_FEW = 8  # runs of a pipeline on one day that are listed one by one
 _MOST = 40  # lines about unusual days, and about problems
+_FIRST = 5  # problems of one kind and pipeline that are told one by one
 
 
 @click.command()
@@ -121,6 +121,13 @@ def _as_json(one: Occurrence) -> dict[str, Any]:
 @click.option("--slots", type=click.IntRange(1), help="Tasks at once. Default: those of the project.")
 @click.option("--length", metavar="DURATION", help="How long a task takes that has no history. Default 1m.")
 @click.option(
+    "--takes",
+    multiple=True,
+    metavar="NAME=DURATION",
+    help="How long the tasks of PIPELINE or PIPELINE/STEP take, whatever its history says. Repeatable.",
+)
+@click.option("--starved", metavar="DURATION", help="What waits so long for a slot starves. Default 1m.")
+@click.option(
     "--outage",
     "outages",
     multiple=True,
@@ -137,6 +144,8 @@ def rehearse(
     seed: int,
     slots: int | None,
     length: str | None,
+    takes: tuple[str, ...],
+    starved: str | None,
     outages: tuple[str, ...],
     gantt: str | None,
     tz: str | None,
@@ -146,8 +155,8 @@ def rehearse(
     """Play a stretch of time with all pipelines of the project, in seconds.
 
     Triggers, calendars, gates and slots are the real ones; only the tasks are not run. Shows which runs
-    open on half days, holidays and when the clocks change, what is missed, and what waits for a slot.
-    Exit code 1 when something would go wrong.
+    open on half days, holidays and when the clocks change, what is missed, which deadlines and which next
+    runs are overrun, and what starves for a slot. Exit code 1 when something would go wrong.
     """
     setting = Setting.of(Path(project))
     start = _midnight(first) if first else setting.clock.now()
@@ -159,18 +168,18 @@ def rehearse(
     if chart is not None and chart.suffix not in (".svg", ".html"):
         raise UsageError(f"--gantt writes .svg or .html, not {chart.name}")
     found = _catalog(setting)
+    lengths = Lengths.of(setting, found, takes, duration("--length", length))
+    patience = duration("--starved", starved)
     began = time.perf_counter()
-    rehearsal = _rehearsed(
-        setting, found, start, end, seed, slots, _length(length), tuple(map(_outage, outages))
-    )
+    rehearsal = _rehearsed(setting, found, start, end, seed, slots, lengths, tuple(map(_outage, outages)))
     took = time.perf_counter() - began
+    wrong = problems(rehearsal, patience)
     if chart is not None:
-        _draw(rehearsal, chart, zone)
-    wrong = problems(rehearsal)
+        _draw(rehearsal, wrong, chart, zone)
     if output == "json":
-        _tell_json(rehearsal, took)
+        _tell_json(rehearsal, wrong, took)
     else:
-        _tell(rehearsal, took)
+        _tell(rehearsal, wrong, took)
         _show_broken(found)
         if chart is not None:
             click.echo(f"\nthe chart: {chart}")
@@ -201,7 +210,7 @@ def _rehearsed(
     end: datetime,
     seed: int = 0,
     slots: int | None = None,
-    length: timedelta = _ASSUMED,
+    lengths: Lengths | None = None,
     outages: tuple[tuple[datetime, datetime], ...] = (),
 ) -> Rehearsal:
     def plan(fire: Fire) -> Pipeline:
@@ -210,30 +219,10 @@ def _rehearsed(
     schedules = {name: one.schedule for name, one in found.definitions.items() if one.pipeline.triggers}
     executors = {step.executor: Capacity(_ELSEWHERE) for one in schedules.values() for step in one.pipeline}
     limits = Limits({**executors, "process": Capacity(slots or setting.slots)}, setting.pools)
-    rehearsal = Rehearsal(schedules, plan, limits, _History(setting, length), start, end, seed, outages)
+    lengths = lengths or Lengths.of(setting, found)
+    rehearsal = Rehearsal(schedules, plan, limits, lengths, start, end, seed, outages)
     rehearsal.play()
     return rehearsal
-
-
-class _History:
-    """How long tasks have taken lately; those that never ran take `assumed`."""
-
-    def __init__(self, setting: Setting, assumed: timedelta) -> None:
-        known = setting.workspace.exists or setting.project.store is not None
-        self._store = setting.store() if known else None
-        self._assumed = assumed
-        self._means = cache(self._of)
-
-    def __call__(self, pipeline: str, step: Step) -> timedelta:
-        return self._means(pipeline).get(step.name, self._assumed)
-
-    def _of(self, pipeline: str) -> dict[str, timedelta]:
-        found: dict[str, list[float]] = {}
-        for info in self._store.runs(pipeline, _RECENT) if self._store else ():
-            for attempt in self._store.attempts(info.id, last_only=True) if self._store else ():
-                if attempt.exit is not None and attempt.exit.code == 0:
-                    found.setdefault(attempt.key.step, []).append(attempt.exit.elapsed)
-        return {step: timedelta(seconds=sum(values) / len(values)) for step, values in found.items()}
 
 
 def _midnight(text: str) -> datetime:
@@ -264,18 +253,7 @@ def _outage(text: str) -> tuple[datetime, datetime]:
     return begin, end
 
 
-def _length(text: str | None) -> timedelta:
-    from pydantic import TypeAdapter, ValidationError
-
-    from openbell.config.kinds import PositiveDuration
-
-    try:
-        return TypeAdapter(PositiveDuration).validate_python(text) if text else _ASSUMED
-    except ValidationError:
-        raise UsageError(f"--length takes a duration such as 30s or 5m, not {text!r}") from None
-
-
-def _tell(rehearsal: Rehearsal, took: float) -> None:
+def _tell(rehearsal: Rehearsal, wrong: Sequence[Problem], took: float) -> None:
     tasks = sum(len(one.steps) for one in rehearsal.occurrences)
     span = f"{rehearsal.start:%Y-%m-%d} to {rehearsal.end:%Y-%m-%d}"
     click.secho(f"{span}: ", bold=True, nl=False)
@@ -293,13 +271,36 @@ def _tell(rehearsal: Rehearsal, took: float) -> None:
         "unusual days", [f"{one.day:%a %Y-%m-%d}  {one.pipeline}: {one.what}" for one in oddities(rehearsal)]
     )
     zones = {name: one.pipeline.tz for name, one in rehearsal.schedules.items()}
-    wrong = problems(rehearsal)
-    _list(
-        "problems",
-        [f"{local(one.at, zones.get(one.run.split('/')[0], 'UTC'))}  {one.run}: {one.what}" for one in wrong],
-    )
+    _list("problems", [*_counted(wrong, zones)])
+    _list("one by one", [*_one_by_one(wrong, zones)])
     if not wrong:
         click.secho("\nnothing would go wrong", fg="green")
+
+
+def _counted(wrong: Sequence[Problem], zones: Mapping[str, str]) -> Iterator[str]:
+    """A table: what goes wrong where, how often, and by how much at most."""
+    rows = [
+        (
+            one.kind.value,
+            one.pipeline,
+            f"{one.times:,}",
+            seconds(one.worst.by) if one.worst.by is not None else "-",
+            f"{one.worst.where}, {local(one.worst.at, zones[one.pipeline])}",
+        )
+        for one in counts(wrong)
+    ]
+    return columns(("what", "pipeline", "times", "at most", "where"), rows, "<<>><") if rows else iter(())
+
+
+def _one_by_one(wrong: Sequence[Problem], zones: Mapping[str, str]) -> Iterator[str]:
+    """The first ones of each kind and pipeline, so that a loop that overlaps all day hides nothing."""
+    told = Counter[tuple[str, str]]()
+    for one in wrong:
+        told[one.kind, one.pipeline] += 1
+        if told[one.kind, one.pipeline] <= _FIRST:
+            yield f"{local(one.at, zones[one.pipeline])}  {one.where}: {one.what}"
+    if rest := sum(max(0, count - _FIRST) for count in told.values()):
+        yield f"and {rest:,} more of the same (-o json has all)"
 
 
 def _row(line: Line) -> str:
@@ -329,7 +330,7 @@ def _list(title: str, told: list[str]) -> None:
         click.echo(f"  and {len(told) - _MOST:,} more (-o json has all)")
 
 
-def _tell_json(rehearsal: Rehearsal, took: float) -> None:
+def _tell_json(rehearsal: Rehearsal, wrong: Sequence[Problem], took: float) -> None:
     data = {
         "from": rehearsal.start.isoformat(),
         "to": rehearsal.end.isoformat(),
@@ -339,14 +340,19 @@ def _tell_json(rehearsal: Rehearsal, took: float) -> None:
             for line in lines(rehearsal)
         ],
         "unusual": [{**asdict(one), "day": one.day.isoformat()} for one in oddities(rehearsal)],
-        "problems": [{**asdict(one), "at": one.at.isoformat()} for one in problems(rehearsal)],
+        "problems": [_problem_json(one) for one in wrong],
         "runs": [_as_json(one) for one in rehearsal.occurrences],
     }
     click.echo(json.dumps(data, ensure_ascii=False))
 
 
-def _draw(rehearsal: Rehearsal, chart: Path, zone: ZoneInfo) -> None:
+def _problem_json(one: Problem) -> dict[str, Any]:
+    by = one.by.total_seconds() if one.by is not None else None
+    return {**asdict(one), "at": one.at.isoformat(), "by": by}
+
+
+def _draw(rehearsal: Rehearsal, wrong: Sequence[Problem], chart: Path, zone: ZoneInfo) -> None:
     from openbell.report.gantt import gantt, page
 
-    svg = gantt(rehearsal.occurrences, rehearsal.start, rehearsal.end, zone)
+    svg = gantt(rehearsal.occurrences, wrong, rehearsal.start, rehearsal.end, zone)
     chart.write_text(svg if chart.suffix == ".svg" else page(svg), encoding="utf-8")

@@ -1,4 +1,7 @@
-"""A stretch of days as a chart: a row for each day, a bar for each run, light while it waits for its time."""
+"""A stretch of days as a chart: a row for each day, a bar for each run, light while it waits for its time.
+
+What goes wrong is marked where it should have been, with a line as long as it is late.
+"""
 
 from __future__ import annotations
 
@@ -8,25 +11,42 @@ from html import escape
 from zoneinfo import ZoneInfo
 
 from openbell.core.states import RunState
-from openbell.report.rehearsed import began
+from openbell.report.rehearsed import Kind, Problem, began
 from openbell.sim.rehearsal import Occurrence
 
 _WIDTH = 960
 _LEFT, _TOP, _BOTTOM, _KEY = 104, 46, 22, 20
 _COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#6b7280")
 _FAILED = "#d55e00"
+_STROKE = 'fill="none" stroke="#b91c1c" stroke-width="1.5"'
 _DAY = timedelta(days=1)
+_MARKS = {
+    Kind.DEADLINE: "m0 -5v10m2 0v-10",
+    Kind.OVERLAP: "m-3 -3l6 6m0 -6l-6 6",
+    Kind.STARVED: "m-3 0a3 3 0 1 0 6 0a3 3 0 1 0 -6 0",
+    Kind.MISSED: "m-4 -3h8l-4 7z",
+    Kind.SKIPPED: "m-3 0h6",
+    Kind.ENDED: "m-3 -3h6v6h-6z",
+}
+"""The shape of each, drawn around the point that it begins at."""
 _THINNEST, _THICKEST = 4.0, 26.0  # of a row
 _TALLEST = 1800.0
 
 
-def gantt(occurrences: Sequence[Occurrence], start: datetime, end: datetime, zone: ZoneInfo) -> str:
+def gantt(
+    occurrences: Sequence[Occurrence],
+    wrong: Sequence[Problem],
+    start: datetime,
+    end: datetime,
+    zone: ZoneInfo,
+) -> str:
     """The chart as SVG. Days and hours are those of `zone`."""
     first, last = start.astimezone(zone).date(), (end - timedelta(seconds=1)).astimezone(zone).date()
     days = (last - first).days + 1
-    names = list(dict.fromkeys(one.fire.pipeline for one in occurrences))
+    names = list(dict.fromkeys([one.fire.pipeline for one in occurrences] + [one.pipeline for one in wrong]))
+    kinds = [kind for kind in Kind if any(one.kind is kind for one in wrong)]
     row = min(_THICKEST, max(_THINNEST, _TALLEST / days))
-    height = _TOP + days * row + _BOTTOM + _KEY * (1 + len(names) // 5)
+    height = _TOP + days * row + _BOTTOM + _KEY * (1 + len(names) // 5 + bool(kinds))
     parts = [
         _svg(height, zone),
         *_hours(days * row, zone),
@@ -36,7 +56,13 @@ def gantt(occurrences: Sequence[Occurrence], start: datetime, end: datetime, zon
     for one in occurrences:
         colour = _COLOURS[names.index(one.fire.pipeline) % len(_COLOURS)]
         parts += _run(one, colour, names.index(one.fire.pipeline) * lane, lane, first, row, zone, end)
-    parts += _names(names, _TOP + days * row + _BOTTOM)
+    for found in wrong:
+        if start <= found.at < end:
+            middle = (names.index(found.pipeline) + 0.5) * lane
+            parts += _mark(found, middle, first, row, zone, end)
+    below = _TOP + days * row + _BOTTOM
+    parts += _names(names, below)
+    parts += _kinds(kinds, below + _KEY * (1 + len(names) // 5))
     return "\n".join([*parts, "</svg>"])
 
 
@@ -98,6 +124,26 @@ def _run(
                 f'fill="{_FAILED if bad else colour}" fill-opacity="{opacity}">'
                 f"<title>{escape(told)}</title></rect>"
             )
+
+
+def _mark(
+    one: Problem, middle: float, first: date, row: float, zone: ZoneInfo, end: datetime
+) -> Iterator[str]:
+    """A sign, and a line for as long as it is late."""
+    told = escape(f"{one.kind.value}: {one.where}: {one.what}")
+    path = ""
+    for day, left, right in _pieces(one.at, min(end, one.at + (one.by or timedelta(0))), zone):
+        y = _TOP + (day - first).days * row + middle
+        start = "" if path else _MARKS[one.kind] + f"M{_x(left):.1f} {y:.2f}"
+        path += f"M{_x(left):.1f} {y:.2f}{start}H{_x(right):.1f}"
+    yield f'<path class="{one.kind.value}" d="{path}" {_STROKE}><title>{told}</title></path>'
+
+
+def _kinds(kinds: Sequence[Kind], top: float) -> Iterator[str]:
+    for number, kind in enumerate(kinds):
+        x, y = _LEFT + number * 130, top
+        yield f'<path d="M{x + 6} {y + 6:.0f}{_MARKS[kind]}" {_STROKE}/>'
+        yield f'<text x="{x + 18}" y="{y + 10:.0f}">{kind.value}</text>'
 
 
 def _pieces(begin: datetime, end: datetime, zone: ZoneInfo) -> Iterator[tuple[date, float, float]]:

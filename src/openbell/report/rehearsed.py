@@ -6,16 +6,19 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from openbell.core.state import Schedule
-from openbell.core.states import RunState
+from openbell.core.states import RunState, StopReason
 from openbell.market import Market
-from openbell.sim.rehearsal import Occurrence, Rehearsal
+from openbell.sim.rehearsal import Occurrence, Played, Rehearsal, Unopened
 
 _DAY = timedelta(days=1)
-_STARVED = timedelta(minutes=1)
-"""Waiting for a slot that is worth a line."""
+_LATE = timedelta(minutes=1)
+"""From which on waiting is worth a line."""
+_REPLACED = "replaced by "
+"""How the reasons begin of what makes room for the next run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +48,52 @@ class Oddity:
     what: str
 
 
+class Kind(StrEnum):
+    """What goes wrong."""
+
+    DEADLINE = "deadline"
+    """A run has not ended by its deadline."""
+    OVERLAP = "overlap"
+    """An occasion comes while the run before it is under way: it is missed, waits, or takes its place."""
+    STARVED = "starved"
+    """A step waits for a slot or a pool with everything else there."""
+    MISSED = "missed"
+    """No run answers for an occasion."""
+    SKIPPED = "skipped"
+    """A step is skipped, cancelled or stopped."""
+    ENDED = "ended"
+    """A run ends without success."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """Something that an operator would be called for."""
 
     at: datetime
+    """When it should have been."""
+    kind: Kind
+    pipeline: str
     run: str
+    step: str
+    """Empty where it is about the run as a whole."""
     what: str
+    by: timedelta | None = None
+    """By how much it is late; to the end of the stretch, where it is still not there then."""
+
+    @property
+    def where(self) -> str:
+        """The run, and its step."""
+        return f"{self.run}/{self.step}" if self.step else self.run
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How often something goes wrong in a pipeline, and where it is worst."""
+
+    kind: Kind
+    pipeline: str
+    times: int
+    worst: Problem
 
 
 def lines(rehearsal: Rehearsal) -> list[Line]:
@@ -72,7 +114,10 @@ def _line(name: str, schedule: Schedule, rehearsal: Rehearsal) -> Line:
         skipped=sum(bool(played.note) for one in found for played in one.steps.values()),
         usual=starts.most_common(1)[0][0] if starts else "",
         longest=max(lengths, default=timedelta(0)),
-        waited=max((wait for one in found for _, wait in _waits(one)), default=timedelta(0)),
+        waited=max(
+            filter(None, (_wait(step, rehearsal.end) for one in found for step in one.steps.values())),
+            default=timedelta(0),
+        ),
     )
 
 
@@ -81,11 +126,10 @@ def began(occurrence: Occurrence) -> datetime | None:
     return min((one.began for one in occurrence.steps.values() if one.began), default=None)
 
 
-def _waits(occurrence: Occurrence) -> Iterator[tuple[str, timedelta]]:
-    """How long each step waited with everything there but a slot."""
-    for name, played in occurrence.steps.items():
-        if played.began is not None:
-            yield name, max(played.began - played.ready, timedelta(0))
+def _wait(played: Played, end: datetime) -> timedelta | None:
+    """How long a step waited with everything there but a slot."""
+    begun = played.began or (end if played.crowded else None)
+    return max(begun - played.ready, timedelta(0)) if begun is not None else None
 
 
 def oddities(rehearsal: Rehearsal) -> list[Oddity]:
@@ -136,24 +180,80 @@ def _clock_changes(
         day += _DAY
 
 
-def problems(rehearsal: Rehearsal) -> list[Problem]:
-    """Misses, runs that do not go well, steps that starve, in order of time."""
-    found = [
-        Problem(one.at, f"{one.pipeline}/{one.key}", f"missed{_times(one.count)}: {one.reason}")
-        for one in rehearsal.unopened
-    ]
+def problems(rehearsal: Rehearsal, patience: timedelta = _LATE) -> list[Problem]:
+    """Whatever goes wrong, in order of time. `patience`: how long a step may wait for a slot."""
+    found = [_unopened(one, rehearsal.end) for one in rehearsal.unopened]
     for occurrence in rehearsal.occurrences:
-        if occurrence.outcome not in (None, RunState.SUCCEEDED):
-            found.append(Problem(occurrence.opened, occurrence.run, str(occurrence.outcome)))
-        for name, played in occurrence.steps.items():
-            if played.note:
-                found.append(Problem(occurrence.opened, f"{occurrence.run}/{name}", played.note))
-        for name, wait in _waits(occurrence):
-            if wait >= _STARVED:
-                at = occurrence.steps[name].began or occurrence.opened
-                told = f"starts {round(wait / timedelta(minutes=1)):,} min after it could"
-                found.append(Problem(at, f"{occurrence.run}/{name}", told))
-    return sorted(found, key=lambda one: (one.at, one.run, one.what))
+        found += _of_run(occurrence, rehearsal.end)
+        found += _of_steps(occurrence, rehearsal.end, patience)
+    return sorted(found, key=lambda one: (one.at, one.where, one.what))
+
+
+def _unopened(one: Unopened, end: datetime) -> Problem:
+    run, told = f"{one.pipeline}/{one.key}", f"missed{_times(one.count)}: {one.reason}"
+    if (before := one.overlapped) is not None:
+        by = (before.closed or end) - one.at
+        told += f", for {_words(by)} more"
+        return Problem(one.at, Kind.OVERLAP, one.pipeline, run, "", told, by)
+    kind = Kind.OVERLAP if one.reason.startswith(_REPLACED) else Kind.MISSED
+    return Problem(one.at, kind, one.pipeline, run, "", told)
+
+
+def _of_run(one: Occurrence, end: datetime) -> Iterator[Problem]:
+    """What goes wrong with a run as a whole."""
+    about = (one.fire.pipeline, one.run, "")
+    if one.closed is not None and any(_is_replaced(played) for played in one.steps.values()):
+        yield Problem(one.closed, Kind.OVERLAP, *about, "cancelled: replaced by the next run")
+    elif one.outcome not in (None, RunState.SUCCEEDED):
+        yield Problem(one.opened, Kind.ENDED, *about, str(one.outcome))
+    if one.queued is not None and one.queued - one.fire.nominal < _LATE <= one.opened - one.queued:
+        by = one.opened - one.queued  # whoever catches up after an outage waits as well, and should
+        told = f"opens {_words(by)} late: the run before it was still under way"
+        yield Problem(one.queued, Kind.OVERLAP, *about, told, by)
+    if one.overdue is not None:
+        by = (one.closed or end) - one.overdue
+        told = f"ends {_words(by)} after" if one.closed else f"has not ended {_words(by)} after"
+        yield Problem(one.overdue, Kind.DEADLINE, *about, f"{told} its deadline", by)
+
+
+def _is_replaced(played: Played) -> bool:
+    """Whether a step was cancelled: in a rehearsal, only the next run of its pipeline does that."""
+    return played.note.startswith(_REPLACED) or played.note == f"stopped: {StopReason.CANCEL.value}"
+
+
+def _of_steps(one: Occurrence, end: datetime, patience: timedelta) -> Iterator[Problem]:
+    for name, played in one.steps.items():
+        about = (one.fire.pipeline, one.run, name)
+        if played.note and not _is_replaced(played):
+            yield Problem(one.opened, Kind.SKIPPED, *about, played.note)
+        wait = _wait(played, end)
+        if wait is not None and wait >= patience:
+            told = f"starts {_words(wait)} after it could"
+            if played.began is None:
+                told = f"has not started {_words(wait)} after it could"
+            yield Problem(played.ready, Kind.STARVED, *about, f"{told}: no room", wait)
+
+
+def counts(found: Sequence[Problem]) -> list[Count]:
+    """What goes wrong by its kind and pipeline."""
+    by_kind: dict[tuple[Kind, str], list[Problem]] = {}
+    for one in found:
+        by_kind.setdefault((one.kind, one.pipeline), []).append(one)
+    order = list(Kind)
+    return [
+        Count(kind, pipeline, len(ones), max(ones, key=lambda one: one.by or timedelta(0)))
+        for (kind, pipeline), ones in sorted(
+            by_kind.items(), key=lambda item: (order.index(item[0][0]), item[0][1])
+        )
+    ]
+
+
+def _words(by: timedelta) -> str:
+    """`45 s`, `22 min`, `3 h 05 min`."""
+    minutes, rest = divmod(round(by.total_seconds()), 60)
+    if not minutes:
+        return f"{rest} s"
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60:,} h {minutes % 60:02} min"
 
 
 def _times(count: int) -> str:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from hashlib import blake2b
 
+from openbell.core.alerts import Overdue
 from openbell.core.decide import decide, lookouts
 from openbell.core.events import (
     Action,
@@ -32,13 +33,16 @@ from openbell.core.events import (
 )
 from openbell.core.evolve import evolve
 from openbell.core.following import awaited
+from openbell.core.gates import Scope, closed_gate
 from openbell.core.inputs import Clear, Cleared, FilesSeen, InputFile
 from openbell.core.model import Pipeline, Step, TaskKey
 from openbell.core.naps import Naps
 from openbell.core.occasions import last_over, request_id
 from openbell.core.requests import Submit
+from openbell.core.resources import Usage
 from openbell.core.state import Limits, RunRecord, Schedule, State
 from openbell.core.states import RunState
+from openbell.core.windows import is_open
 from openbell.errors import OpenbellError
 
 Lengths = Callable[[str, Step], timedelta]
@@ -51,13 +55,17 @@ _SPREAD = 0.25  # of the average, by which tasks differ from each other
 
 @dataclass(slots=True)
 class Played:
-    """One step of a run as it would be: when all it waits for was there, when it began and ended."""
+    """One step of a run as it would be: when all but a slot was there for it, when it began and ended."""
 
     ready: datetime
     began: datetime | None = None
     ended: datetime | None = None
     note: str = ""
     """Why it was skipped, cancelled or stopped."""
+    needing: bool = True
+    """Whether it waits for other steps."""
+    crowded: bool = False
+    """Whether it still waits for a slot, and for nothing else, when the stretch ends."""
 
 
 @dataclass(slots=True)
@@ -71,6 +79,10 @@ class Occurrence:
     closed: datetime | None = None
     outcome: RunState | None = None
     steps: dict[str, Played] = field(default_factory=dict)
+    queued: datetime | None = None
+    """Since when it has waited for the end of its predecessor."""
+    overdue: datetime | None = None
+    """The deadline that it misses."""
 
     @property
     def session(self) -> date | None:
@@ -86,6 +98,8 @@ class Unopened:
     key: str
     count: int
     reason: str
+    overlapped: Occurrence | None = None
+    """The run that was still under way, where that is the reason."""
 
 
 @dataclass(slots=True)
@@ -103,6 +117,7 @@ class Rehearsal:
     occurrences: list[Occurrence] = field(default_factory=list)
     unopened: list[Unopened] = field(default_factory=list)
     _by_run: dict[str, Occurrence] = field(default_factory=dict)
+    _queued: dict[str, datetime] = field(default_factory=dict)
     _ends: list[tuple[datetime, int, TaskKey, int]] = field(default_factory=list)
     _count: int = 0
 
@@ -120,6 +135,7 @@ class Rehearsal:
                 continue
             following = [at for at in (decision.wake_at, self._ends[0][0] if self._ends else None) if at]
             if not following or (now := max(now, min(following))) >= self.end:
+                self._look_back(state)
                 return
             now = self._after_outage(now)
             self._finish(state, now)
@@ -175,11 +191,16 @@ class Rehearsal:
         match action:
             case Fire(queued=False):
                 self._open(state, action, now)
+            case Fire():
+                self._queued[action.run] = now
+            case Overdue():
+                self._by_run[action.run].overdue = action.deadline
             case OpenRun(run=run):
                 self._ready(state.runs[run.id], now)
             case Start(task=task, attempt=attempt):
                 played = self._by_run[task.run].steps[task.step]
-                played.began = played.began or now
+                if played.began is None:
+                    played.began, played.ready = now, max(played.ready, self._fresh(state, task))
                 evolve(state, Started(now, task, attempt))
                 self._push(now + self._length(state, task, attempt), task, attempt)
             case Stop(task=task, attempt=attempt):
@@ -192,8 +213,7 @@ class Rehearsal:
             case Clear(run=run, step=step, file=file):
                 evolve(state, Cleared(now, run, step, file.path, file.key))
             case Miss():
-                found = Unopened(now, action.pipeline, action.first, action.count, action.reason)
-                self.unopened.append(found)
+                self.unopened.append(self._missed(action, now))
             case Unplanned():
                 self.unopened.append(Unopened(now, action.pipeline, action.key, 1, action.reason))
             case CloseRun():
@@ -208,22 +228,44 @@ class Rehearsal:
             state.fired.pop(fire.run)
             self.unopened.append(Unopened(now, fire.pipeline, fire.key, 1, error.message))
             return
-        occurrence = Occurrence(fire.run, pipeline, fire, now)
+        occurrence = Occurrence(fire.run, pipeline, fire, now, queued=self._queued.pop(fire.run, None))
         occurrence.steps = {step.name: Played(now) for step in pipeline}
         self._by_run[fire.run] = occurrence
         self.occurrences.append(occurrence)
         submit = Submit(pipeline, "", key=fire.key)
         evolve(state, Requested(now, request_id(fire.run), submit, fire.run))
 
+    def _fresh(self, state: State, task: TaskKey) -> datetime:
+        """When the data that a task requires were there; the start of the stretch where it requires none."""
+        required = state.runs[task.run].groups[task.step].step.requires
+        known = [state.datasets[one.dataset].at for one in required if one.dataset in state.datasets]
+        return max(known, default=self.start)
+
+    def _missed(self, miss: Miss, now: datetime) -> Unopened:
+        before = None
+        if miss.reason.startswith("overlap: "):
+            ran = (one for one in reversed(self.occurrences) if one.fire.pipeline == miss.pipeline)
+            before = next((one for one in ran if one.closed is None), None)
+        return Unopened(now, miss.pipeline, miss.first, miss.count, miss.reason, before)
+
     def _ready(self, record: RunRecord, now: datetime) -> None:
-        """When everything but a slot is there for each step that waits."""
+        """Take note of the steps that wait for a slot from now on, or from their time on."""
         steps = self._by_run[record.id].steps
         for name, group in record.groups.items():
             played = steps[name]
-            if played.began is None and not played.note:
-                opening = min((one.start for one in group.step.openings), default=now)
-                ended = all(record.groups[need.step].closed for need in group.step.needs)
-                played.ready = max(now if not ended or group.step.needs else played.ready, opening)
+            if played.needing and all(record.groups[need.step].closed for need in group.step.needs):
+                played.needing = False
+                played.ready = self._after_outage(_opening(group.step, now))
+
+    def _look_back(self, state: State) -> None:
+        """Find the steps that wait for nothing but a slot when the stretch ends."""
+        for run, record in state.runs.items():
+            for name, played in self._by_run[run].steps.items():
+                group = record.groups.get(name)
+                if group is None or not group.waiting or played.began is not None or played.needing:
+                    continue
+                scope = Scope(state, record, group, Usage(), self.end, record.tripped)
+                played.crowded = closed_gate(scope) is None
 
     def _push(self, at: datetime, task: TaskKey, attempt: int) -> None:
         self._count += 1
@@ -235,3 +277,13 @@ class Rehearsal:
         average = self.lengths(pipeline.name, pipeline.step(task.step))
         digest = blake2b(f"{self.seed} {task} {attempt}".encode(), digest_size=4).digest()
         return average * (1 + _SPREAD * (2 * int.from_bytes(digest, "big") / 2**32 - 1))
+
+
+def _opening(step: Step, at: datetime) -> datetime:
+    """The first instant from `at` on at which the day of its session and its window let a step start."""
+    coming = next((one for one in step.openings if one.end is None or at < one.end), None)
+    at = max(at, coming.start) if coming is not None else at
+    if step.window is not None:
+        opened, until = is_open(step.window, at)
+        at = at if opened else until
+    return at
