@@ -10,7 +10,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from openbell.executors.deephaven.interpreter import VARIABLE
 from tests.cli.conftest import Desk
+from tests.enterprise import Controller, client_python
 from tests.examples.conftest import Example
 from tests.runtimes.engine import MISSING, PYTHON
 
@@ -103,6 +105,36 @@ def test_the_results_go(done: Example) -> None:
     assert (done.folder / "output/SimReplay/Trades").exists()
     done.succeeds("run", "cleanup.yaml")
     assert not list((done.folder / "output").rglob("*.parquet"))
+
+
+@ENGINE
+@pytest.mark.slow
+def test_the_same_files_on_a_simulated_controller(tmp_path: Path) -> None:
+    """The real client carries each file to the controller; a worker of its own runs the script."""
+    example = Example("deephaven", tmp_path)
+    example.python("generate.py")
+    data = json.dumps({"Market": str(example.folder / "data/market")})
+    output = str(example.folder / "output")
+    controller = Controller("--engine", PYTHON, "--slots", "1", "--data", data, "--output", output)
+    example.env |= controller.environment | {VARIABLE: client_python()}
+    try:
+        for name in FILES:
+            end = "2012-07-10" if name.startswith("trading") else "2012-07-06"
+            example.edit(f"{name}.yaml", end, "2012-07-05")
+            example.edit(f"{name}.yaml", "num_partitions: 2", "num_partitions: 1")
+            if name.startswith("trading"):
+                example.edit(f"{name}.yaml", '"16:00"', '"09:50"')
+            example.succeeds("run", f"{name}.yaml")
+        assert controller.calls("addQuery") == len(FILES)
+    finally:
+        controller.close()
+    keys = ["Timestamp", "Sym", "Size", "Price", "Position"]
+    replay, batch = (
+        table(example, f"Sim{mode}", "Trades").select(keys).sort(keys) for mode in ("Replay", "Batch")
+    )
+    assert replay.equals(batch)
+    assert replay.height >= 4
+    assert table(example, "Simple", "BatchStatus")["Quotes"].to_list() == [10_000]
 
 
 @pytest.mark.slow
