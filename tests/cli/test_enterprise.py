@@ -128,6 +128,27 @@ def test_ctrl_c_drains_and_then_ends(old: Desk, served: Controller) -> None:
     assert "the same command" in outcome.out
 
 
+def test_a_pipeline_of_ones_own_says_how_its_queries_are_made(old: Desk, served: Controller) -> None:
+    old.write(
+        "own.yaml",
+        """\
+name: own
+env: {WAIT: "0"}
+defaults:
+  executor: deephaven
+  deephaven: {server_name: Sim, heap_size_gb: 2, delete_successful_queries: false}
+steps:
+  small: {script: worker.py, matrix: {i: 2}}
+  large: {script: worker.py, needs: [small], deephaven: {heap_size_gb: 8, jvm_profile: Big}, batch: true}
+""",
+    )
+    outcome = old.run("run", "own.yaml")
+    assert outcome.code == 0, outcome.out + outcome.err
+    made = sorted((one["server"], one["heap"], one["profile"]) for one in served.queries())
+    assert made == [("Sim", 2.0, "Default"), ("Sim", 2.0, "Default"), ("Sim", 8.0, "Big")]
+    assert old.run("run", "own.yaml", "--on", "process", "--new").code == 0  # the same file, on this machine
+
+
 def test_what_is_wrong_is_told_at_once(old: Desk) -> None:
     old.env["DH_PASSWORD"] = "wrong"
     outcome = old.run("--config", "sweep.yaml", program="pq-orchestrator")

@@ -135,6 +135,7 @@ def _step(
         demand=_demand(_first(layers, "resources") or {}),
         executor=executor,
         runtime=runtime,
+        **_queries(draft, shape, layers, executor, place),
         env=env,
         mode=_mode(draft, shape, place, _zone(draft, pipeline, shape)),
         preload=tuple(_first(layers, "preload") or ()) if shape.script else (),
@@ -162,6 +163,25 @@ def _runtime(draft: Draft, shape: StepShape, layers: list[SharedShape], place: P
     if shape.runtime not in (None, "python"):
         _check_runtime(draft, shape, place)
     return _first(layers, "runtime") or "python" if shape.script else "python"
+
+
+def _queries(
+    draft: Draft, shape: StepShape, layers: list[SharedShape], executor: str, place: Place
+) -> dict[str, Any]:
+    """How its persistent queries are made. Elsewhere the heap alone means something, on the engine."""
+    found: dict[str, Any] = {}
+    for layer in reversed(layers):
+        found |= layer.deephaven.model_dump(exclude_none=True) if layer.deephaven else {}
+    if shape.deephaven and not shape.script and (shape.run or shape.call):
+        other = "run" if shape.run else "call"
+        told = f"`deephaven` works with `script`, not with `{other}`"
+        draft.fault("OB111", told, (*place, "deephaven"), key=True)
+    if executor != "deephaven" and found.get("language") == "Groovy":
+        told = "Groovy runs on Deephaven Enterprise only"
+        draft.fault(
+            "OB111", told, (*place, "deephaven"), "`executor: deephaven`, or `--on deephaven`", key=True
+        )
+    return {"heap_gb": found.get("heap_size_gb"), "settings": found if executor == "deephaven" else {}}
 
 
 def _check_runtime(draft: Draft, shape: StepShape, place: Place) -> None:

@@ -10,7 +10,6 @@ from pydantic import Discriminator, Field, Tag
 from openbell.config.alert_shapes import AlertsShape
 from openbell.config.kinds import (
     Duration,
-    Flag,
     Kind,
     Name,
     PositiveDuration,
@@ -21,6 +20,7 @@ from openbell.config.kinds import (
     whole,
     wrong,
 )
+from openbell.config.query_shapes import QueryShape
 from openbell.config.shapes import SIZE, Amounts, SharedShape
 from openbell.errors import OverlayError
 from openbell.market.overlay import Overlay, parse
@@ -138,7 +138,7 @@ class EmbeddedShape(Shape):
     )
 
 
-class EnterpriseShape(Shape):
+class EnterpriseShape(QueryShape):
     """The deephaven executor, for steps and files that do not say it themselves."""
 
     python: Text | None = Field(
@@ -156,20 +156,6 @@ class EnterpriseShape(Shape):
     username: Text | None = Field(None, description="Who logs in.")
     password: Text | None = Field(None, description="A reference: `${DH_PASSWORD}`.")
     private_key_path: Text | None = Field(None, description="Private key file.")
-    heap_size_gb: Annotated[float, number(above=0, high=512)] | None = Field(
-        None, description="Heap of a query, in GB. Default 4."
-    )
-    jvm_profile: Text | None = Field(None, description="JVM profile. Default `Default`.")
-    server_name: Text | None = Field(None, description="Query server. Default `AutoQuery`.")
-    delete_successful_queries: Flag | None = Field(
-        None, description="Delete a query that has done its work, or was cancelled. Default true."
-    )
-    delete_failed_queries: Flag | None = Field(
-        None, description="Delete a query that has failed. Default false."
-    )
-    stopped: Annotated[str, choice("success", "failure")] | None = Field(
-        None, description="What a query has come to that somebody else has stopped. Default success."
-    )
 
 
 class ExecutorsShape(Shape):

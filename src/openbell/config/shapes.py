@@ -39,6 +39,7 @@ from openbell.config.kinds import (
     wrong,
 )
 from openbell.config.mode_shapes import Mode
+from openbell.config.query_shapes import QueryShape
 from openbell.config.replay_shapes import ReplayShape
 from openbell.config.trigger_shapes import OVERLAPS, STATES, CatchUp, TriggerShape
 from openbell.config.work_shapes import WorkShape
@@ -236,6 +237,9 @@ class SharedShape(Shape):
         None,
         description="What a script finds around it: `python` (default), or `deephaven-core`, the embedded "
         "engine of Deephaven with `db`.",
+    )
+    deephaven: QueryShape | None = Field(
+        None, description="How its persistent queries are made, with `executor: deephaven`."
     )
     preload: list[Text] | None = Field(
         None, description="Modules that a warm supervisor imports once for all tasks of the step."

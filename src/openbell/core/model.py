@@ -178,6 +178,8 @@ class Step:
     """What its script finds around it, where it does not run on Enterprise."""
     heap_gb: float | None = None
     """The heap of its Java virtual machine, where it has one."""
+    settings: Mapping[str, Scalar] = field(default_factory=dict)
+    """Of its executor, over those of the pipeline."""
     env: Mapping[str, str] = field(default_factory=dict)
     """Values may hold `${VAR}` references: they are resolved when an attempt starts, never stored."""
     mode: Replay | Batch | None = None

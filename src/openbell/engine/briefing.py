@@ -55,9 +55,9 @@ def brief(
 
 
 def settings_of(run: Run, step: Step) -> dict[str, Scalar]:
-    """What the pipeline says about the step's executor, references resolved. KeyError names a variable."""
+    """What pipeline and step say about its executor, references resolved. KeyError names a variable."""
     found: dict[str, Scalar] = {}
-    for name, value in run.pipeline.settings.get(step.executor, {}).items():
+    for name, value in {**run.pipeline.settings.get(step.executor, {}), **step.settings}.items():
         text = expand(value, os.environ) if isinstance(value, str) else value
         named = isinstance(text, str) and name.endswith("_path")
         found[name] = str(beside(Path(run.pipeline.folder), str(text))) if named else text

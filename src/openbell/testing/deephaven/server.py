@@ -129,6 +129,8 @@ class Simulator:
                     "scheduling": list(query.config.scheduling),
                     "timeout": query.config.timeoutNanos / 1e9,
                     "heap": query.config.heapSizeGb,
+                    "server": query.config.serverName,
+                    "profile": query.config.jvmProfile,
                 }
                 for query in self.queries.all()
             ],
