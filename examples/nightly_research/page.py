@@ -12,9 +12,10 @@ PAGES = Path("out/pages.txt")
 
 def main() -> None:
     alert = json.load(sys.stdin)
+    number = alert.get("alert", "-")  # `openbell alerts test` is about none
     PAGES.parent.mkdir(exist_ok=True)
     with PAGES.open("a") as pages:
-        pages.write(f"{alert['timestamp']} alert {alert['alert']}, {alert['severity']}: {alert['subject']}\n")
+        pages.write(f"{alert['timestamp']} alert {number}, {alert['severity']}: {alert['subject']}\n")
 
 
 if __name__ == "__main__":

@@ -479,6 +479,8 @@ def test_who_is_told_when_stages_fail_and_who_is_paged(example: Make) -> None:
     numbers = [str(alert["number"]) for alert in listed]
     desk.succeeds("alerts", "ack", *numbers, "--reason", "the vendor knows")
     assert "no open alerts" in desk.run("alerts", "ls").out
+    desk.succeeds("alerts", "test")
+    assert " alert -, low: " in desk.lines("out/pages.txt")[1]
 
 
 @pytest.mark.parametrize(
