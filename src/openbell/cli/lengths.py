@@ -64,14 +64,12 @@ def _said(text: str, found: Catalog) -> tuple[str, timedelta]:
     return name, duration(f"--takes {name}=...", length)
 
 
-def duration(option: str, text: str | None) -> timedelta:
-    """What an option says, or a minute where it says nothing. Raises UsageError for what is none."""
+def duration(option: str, text: str) -> timedelta:
+    """What an option says. Raises UsageError for what is none."""
     from pydantic import TypeAdapter, ValidationError
 
     from openbell.config.kinds import PositiveDuration
 
-    if text is None:
-        return _ASSUMED
     try:
         return TypeAdapter(PositiveDuration).validate_python(text)
     except ValidationError:

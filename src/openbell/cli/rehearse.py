@@ -119,14 +119,21 @@ def _as_json(one: Occurrence) -> dict[str, Any]:
 @click.option("--to", "last", metavar="DATE", help="Last day, included. Default: a year later.")
 @click.option("--seed", default=0, help="Tasks differ in length by a quarter; another seed, other lengths.")
 @click.option("--slots", type=click.IntRange(1), help="Tasks at once. Default: those of the project.")
-@click.option("--length", metavar="DURATION", help="How long a task takes that has no history. Default 1m.")
+@click.option(
+    "--length",
+    default="1m",
+    metavar="DURATION",
+    help="How long a task takes that has no history. Default 1m.",
+)
 @click.option(
     "--takes",
     multiple=True,
     metavar="NAME=DURATION",
     help="How long the tasks of PIPELINE or PIPELINE/STEP take, whatever its history says. Repeatable.",
 )
-@click.option("--starved", metavar="DURATION", help="What waits so long for a slot starves. Default 1m.")
+@click.option(
+    "--starved", default="5m", metavar="DURATION", help="What waits so long for a slot starves. Default 5m."
+)
 @click.option(
     "--outage",
     "outages",
@@ -143,9 +150,9 @@ def rehearse(
     last: str | None,
     seed: int,
     slots: int | None,
-    length: str | None,
+    length: str,
     takes: tuple[str, ...],
-    starved: str | None,
+    starved: str,
     outages: tuple[str, ...],
     gantt: str | None,
     tz: str | None,
