@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from openbell.cli.words import condition, plural, seconds, size
+from openbell.cli.words import condition, seconds, size
 from openbell.core.model import TaskKey
 from openbell.core.render import task_label, task_path
 from openbell.executors.process.vitals import Vitals
@@ -30,14 +30,6 @@ def test_durations(value: float | timedelta, text: str) -> None:
 )
 def test_sizes(value: float, text: str) -> None:
     assert size(value) == text
-
-
-def test_counts() -> None:
-    assert [plural(1, "task"), plural(2500, "task"), plural(2, "process", "processes")] == [
-        "1 task",
-        "2,500 tasks",
-        "2 processes",
-    ]
 
 
 def test_a_task_is_called_by_its_cell_and_by_its_step_where_there_are_several() -> None:

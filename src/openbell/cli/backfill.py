@@ -15,7 +15,7 @@ from openbell.cli.choosing import check_executors, load_for, parse_dates, parse_
 from openbell.cli.entry import sheltered
 from openbell.cli.options import LINES, MODE, STEPS
 from openbell.cli.setting import Setting, origin
-from openbell.cli.words import moment, plural, seconds
+from openbell.cli.words import moment, seconds
 from openbell.config.load import Loaded, Overrides
 from openbell.config.provenance import Inquiry, provenance
 from openbell.core.events import Answer, Event
@@ -24,6 +24,7 @@ from openbell.core.requests import Submit
 from openbell.core.state import RunRecord, State
 from openbell.core.states import TaskState
 from openbell.core.summary import exit_code
+from openbell.core.words import plural
 from openbell.engine.conduct import Ending
 from openbell.engine.leader import Holder
 from openbell.errors import ExitCode, UsageError

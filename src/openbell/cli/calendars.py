@@ -14,9 +14,9 @@ import click
 
 from openbell.cli.markets import notes_of
 from openbell.cli.options import OUTPUT, PROJECT
-from openbell.cli.words import plural
 from openbell.clock import SystemClock
 from openbell.config.project import locate, project_markets
+from openbell.core.words import plural
 from openbell.errors import ExitCode, OpenbellError, UsageError
 from openbell.market import Market, Session, resolve
 from openbell.market import calendars as known

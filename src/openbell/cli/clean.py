@@ -10,7 +10,8 @@ import click
 from openbell.cli.options import OUTPUT, PROJECT
 from openbell.cli.setting import Setting
 from openbell.cli.targets import find
-from openbell.cli.words import plural, size
+from openbell.cli.words import size
+from openbell.core.words import plural
 from openbell.errors import ExitCode, UsageError
 
 _MOST = 20  # files that are named

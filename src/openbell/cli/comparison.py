@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from openbell.cli.words import plural, seconds
+from openbell.cli.words import seconds
+from openbell.core.words import plural
 from openbell.report.difference import Difference, Moved, Shift
 
 

@@ -15,13 +15,13 @@ from openbell.cli.choosing import check_executors
 from openbell.cli.findings import show, shown
 from openbell.cli.options import OUTPUT
 from openbell.cli.setting import Setting
-from openbell.cli.words import plural
 from openbell.config.codes import CODES
 from openbell.config.findings import Finding, nearest
 from openbell.config.load import Overrides, load
 from openbell.config.project import FILE
 from openbell.config.schema import SUBJECTS, describe, json_schema
 from openbell.core.model import EXECUTORS
+from openbell.core.words import plural
 from openbell.errors import ConfigError, ExitCode, NotFound
 
 

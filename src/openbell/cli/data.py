@@ -13,10 +13,11 @@ import click
 
 from openbell.cli.options import OUTPUT, PROJECT
 from openbell.cli.setting import Setting
-from openbell.cli.words import moment, plural
+from openbell.cli.words import moment
 from openbell.config.catalog import catalog
 from openbell.config.definition import Definition
 from openbell.core.freshness import Dataset, Required, span, stale
+from openbell.core.words import plural
 from openbell.errors import ExitCode, MarketError, NotFound
 from openbell.market import Market
 

@@ -15,8 +15,9 @@ from openbell.cli.carry import carry_out
 from openbell.cli.lines import Lines
 from openbell.cli.options import OUTPUT, PROJECT
 from openbell.cli.setting import Setting, actor
-from openbell.cli.words import moment, plural, size
+from openbell.cli.words import moment, size
 from openbell.core.retention import Aged, Part, Retention
+from openbell.core.words import plural
 from openbell.engine.leader import holder
 from openbell.errors import AlreadyRunning, ExitCode, NotFound, UsageError
 from openbell.report.health import database_of

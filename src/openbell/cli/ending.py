@@ -11,12 +11,13 @@ from typing import Any
 import click
 
 from openbell.cli.entry import sheltered
-from openbell.cli.words import plural, seconds
+from openbell.cli.words import seconds
 from openbell.core.failures import failure_groups
 from openbell.core.render import again, task_label, task_path
 from openbell.core.state import RunRecord
 from openbell.core.states import TaskState
 from openbell.core.summary import concessions, exit_code, summarize
+from openbell.core.words import plural
 from openbell.engine.conduct import Ending
 from openbell.errors import ExitCode
 from openbell.store.protocol import Store

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from openbell.cli.words import condition, moment, plural, seconds
+from openbell.cli.words import condition, moment, seconds
 from openbell.clock import SystemClock
 from openbell.core.events import (
     Answer,
@@ -43,6 +43,7 @@ from openbell.core.model import AttemptKey, Run, TaskKey
 from openbell.core.render import again, task_label
 from openbell.core.state import RunRecord, State
 from openbell.core.states import TaskState
+from openbell.core.words import plural
 from openbell.engine.leader import Holder
 from openbell.executors.process.vitals import Vitals
 

@@ -13,7 +13,7 @@ from openbell.cli.entry import sheltered
 from openbell.cli.lean import asyncio
 from openbell.cli.lines import Look, stalled
 from openbell.cli.screen import Scene, draw
-from openbell.cli.words import plural, seconds
+from openbell.cli.words import seconds
 from openbell.clock import SystemClock
 from openbell.core.events import Answer, Event, Exited, Lost, Refused, Reported, Stall
 from openbell.core.failure import fingerprint
@@ -23,6 +23,7 @@ from openbell.core.render import again
 from openbell.core.state import RunRecord, State
 from openbell.core.states import TaskState
 from openbell.core.summary import summarize
+from openbell.core.words import plural
 from openbell.engine.leader import Holder
 from openbell.store.protocol import Store
 

@@ -21,7 +21,7 @@ from openbell.cli.choosing import (
 )
 from openbell.cli.options import MODE, OUTPUT, STEPS
 from openbell.cli.setting import Setting
-from openbell.cli.words import plural, seconds, size
+from openbell.cli.words import seconds, size
 from openbell.config.load import Loaded, Overrides
 from openbell.core.binding import FILES
 from openbell.core.graph import topological
@@ -31,6 +31,7 @@ from openbell.core.matrix import Axis, label
 from openbell.core.model import EXECUTORS, Call, Command, Late, OnFailure, Pipeline, Replay, Script, Step
 from openbell.core.selection import dropped_needs
 from openbell.core.states import TRIED, TaskState
+from openbell.core.words import plural
 from openbell.engine.history import Took, took
 from openbell.errors import ExitCode, NotFound
 from openbell.market import Closure

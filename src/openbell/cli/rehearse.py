@@ -20,12 +20,13 @@ from openbell.cli.findings import show_rejection
 from openbell.cli.lengths import Lengths, duration
 from openbell.cli.options import OUTPUT, PROJECT
 from openbell.cli.setting import Setting
-from openbell.cli.words import columns, plural, seconds
+from openbell.cli.words import columns, seconds
 from openbell.config.catalog import Catalog, catalog
 from openbell.core.events import Fire
 from openbell.core.model import Pipeline
 from openbell.core.state import Capacity, Limits
 from openbell.core.triggers import AfterTrigger
+from openbell.core.words import plural
 from openbell.errors import ExitCode, NotFound, UsageError
 from openbell.report.rehearsed import Line, Problem, counts, lines, local, oddities, problems
 from openbell.sim.rehearsal import Occurrence, Rehearsal

@@ -14,7 +14,7 @@ from openbell.cli.options import OUTPUT, PROJECT
 from openbell.cli.setting import Setting
 from openbell.cli.targets import Target, find
 from openbell.cli.why import marks
-from openbell.cli.words import columns, commit_words, moment, plural, seconds, size
+from openbell.cli.words import columns, commit_words, moment, seconds, size
 from openbell.core.failures import failure_groups
 from openbell.core.group import MARKED
 from openbell.core.matrix import label
@@ -23,6 +23,7 @@ from openbell.core.render import task_label
 from openbell.core.selection import dropped_needs
 from openbell.core.states import StopReason, TaskState
 from openbell.core.summary import concessions, summarize
+from openbell.core.words import plural
 from openbell.errors import ExitCode, NotFound
 from openbell.store.protocol import Store
 from openbell.store.records import AttemptInfo, MissInfo, RunInfo

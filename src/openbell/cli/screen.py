@@ -14,13 +14,14 @@ from rich.table import Table
 from rich.text import Text
 
 from openbell.cli.heatmap import heat_map
-from openbell.cli.words import plural, seconds
+from openbell.cli.words import seconds
 from openbell.core.explain import bottlenecks
 from openbell.core.model import AttemptKey, TaskKey
 from openbell.core.render import task_label
 from openbell.core.state import RunRecord, State
 from openbell.core.states import RunState, TaskState
 from openbell.core.summary import not_before, summarize
+from openbell.core.words import plural
 
 _MOST_LIVE = 6
 _MOST_FAILURES = 4

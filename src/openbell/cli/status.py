@@ -17,12 +17,13 @@ import click
 from openbell.cli.health import COLOURS, machine_json, machine_line, pipeline_json, shown, table
 from openbell.cli.options import OUTPUT, PROJECT
 from openbell.cli.setting import Setting
-from openbell.cli.words import condition, moment, plural, seconds
+from openbell.cli.words import condition, moment, seconds
 from openbell.core.health import Status
 from openbell.core.render import command, task_label
 from openbell.core.state import RunRecord
 from openbell.core.states import RunState
 from openbell.core.summary import Summary, not_before, summarize
+from openbell.core.words import plural
 from openbell.errors import ExitCode, NotFound
 from openbell.report.health import Survey, survey
 

@@ -11,7 +11,7 @@ import click
 from openbell.cli.options import OUTPUT, PROJECT
 from openbell.cli.setting import Setting
 from openbell.cli.targets import Target, find
-from openbell.cli.words import moment, plural, seconds
+from openbell.cli.words import moment, seconds
 from openbell.config.catalog import catalog
 from openbell.config.definition import Definition
 from openbell.core.alarms import overdue_at
@@ -27,6 +27,7 @@ from openbell.core.outlook import outlook
 from openbell.core.render import command, task_label, task_path
 from openbell.core.state import Limits, State
 from openbell.core.states import TaskState
+from openbell.core.words import plural
 from openbell.engine.engine import recall
 from openbell.engine.leader import holder
 from openbell.store.protocol import Store

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from openbell.cli.entry import sheltered
-from openbell.cli.words import moment, plural, seconds
+from openbell.cli.words import moment, seconds
 from openbell.clock import Clock
 from openbell.config.findings import Finding, render
 from openbell.core.events import (
@@ -31,6 +31,7 @@ from openbell.core.occasions import moments
 from openbell.core.render import task_label
 from openbell.core.state import State
 from openbell.core.states import RunState, TaskState
+from openbell.core.words import plural
 from openbell.engine.daemon import Leave
 from openbell.engine.leader import Holder
 from openbell.engine.planning import Reloaded

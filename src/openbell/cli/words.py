@@ -43,11 +43,6 @@ def moment(at: datetime | None) -> str:
     return f"{at.astimezone():%Y-%m-%d %H:%M:%S}" if at else ""
 
 
-def plural(count: int, one: str, many: str = "") -> str:
-    """`1 task`, `2,500 tasks`."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
-
-
 def columns(heads: Sequence[str], rows: Sequence[Sequence[str]], sides: str) -> Iterator[str]:
     """A table as lines under its headings, without its empty columns. `sides`: `<` or `>` for each column."""
     kept = [place for place in range(len(heads)) if any(row[place] for row in rows)]

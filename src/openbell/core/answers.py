@@ -41,6 +41,7 @@ from openbell.core.requests import (
 from openbell.core.retention import pruning
 from openbell.core.state import Group, RunRecord, State
 from openbell.core.states import StopReason, TaskState
+from openbell.core.words import plural
 
 _REOPENED = {
     Only.FAILED: (TaskState.FAILED, TaskState.SKIPPED),
@@ -64,7 +65,7 @@ def answer(state: State, request_id: str, request: Request, run: str, now: datet
         case RetryTasks():
             actions = list(_retry(record, request, now))
             count = _reopened(record, actions)
-            opened = f"{count:,} task{'s' * (count != 1)} reopened" if count else "resumed"
+            opened = f"{plural(count, 'task')} reopened" if count else "resumed"
             done = opened if actions else "nothing to retry"
         case MarkTasks():
             done = _unmarkable(record, request)
@@ -94,7 +95,7 @@ def _prune(state: State, request_id: str, request: PruneRuns, now: datetime) -> 
     if action is not None:
         yield action
     count = len(action.runs) if action is not None else 0
-    done = f"{', '.join(request.parts)} of {count:,} run{'s' * (count != 1)} let go"
+    done = f"{', '.join(request.parts)} of {plural(count, 'run')} let go"
     yield Answer(now, request_id, bool(count), done if count else "all of that is needed, or is under way")
 
 
@@ -272,7 +273,7 @@ def _mark(record: RunRecord, request: MarkTasks, now: datetime) -> Iterator[Mark
 def _marked(record: RunRecord, request: MarkTasks, actions: list[Action]) -> str:
     group = record.groups[request.step]
     count = 1 if request.cell is not None else _count(group, _MARKABLE[request.outcome])
-    told = f"{count:,} task{'s' * (count != 1)} marked {request.outcome.name.lower()}"
+    told = f"{plural(count, 'task')} marked {request.outcome.name.lower()}"
     opened = _reopened(record, actions)
     return f"{told}, {opened:,} reopened" if opened else told
 

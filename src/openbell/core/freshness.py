@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from openbell.core.words import plural
+
 
 @dataclass(frozen=True, slots=True)
 class Required:
@@ -19,7 +21,7 @@ class Required:
 
     def __str__(self) -> str:
         if self.sessions is not None:
-            return f"{self.sessions} session{'s' * (self.sessions != 1)}"
+            return plural(self.sessions, "session")
         return span(self.age or timedelta(0))
 
 

@@ -214,8 +214,7 @@ def bind(state: State, event: Bind) -> None:
     record.bind(bound_run(record.run, event), event.step)
     if group.intake is not None and event.files is not None:
         group.intake.seen = None
-        marked = (cell for cell in group.flagged(MARKED) if group.state(cell) is TaskState.SUCCEEDED)
-        group.intake.withheld = set(marked)  # they use nothing up
+        group.intake.withheld = vouched(group)
         keys = {file.key for file in event.files}
         group.intake.spent = {key: run for key, run in group.intake.spent.items() if key in keys}
 
@@ -270,6 +269,11 @@ def _all_succeeded(group: Group, axis: str, path: object) -> bool:
     return all(group.state(cell) is TaskState.SUCCEEDED for cell in cells) and not withheld.intersection(
         cells
     )
+
+
+def vouched(group: Group) -> set[int]:
+    """The cells of which somebody has said that they have succeeded: they use nothing up."""
+    return {cell for cell in group.flagged(MARKED) if group.state(cell) is TaskState.SUCCEEDED}
 
 
 def withholds(end: Exit) -> bool:

@@ -67,6 +67,7 @@ from openbell.core.requests import (
 )
 from openbell.core.retry import failure
 from openbell.core.states import RunState, TaskState
+from openbell.core.words import plural
 
 Kind = Literal["start", "success", "failure", "log", "metric"]
 KINDS: tuple[Kind, ...] = ("start", "success", "failure", "log", "metric")
@@ -173,7 +174,7 @@ def _of_project(event: Event) -> Told | None:
             data = {"letter": letter, "tries": tries, "error": error, "given_up": event.final}
             return Told(ENGINE, "failure", f"Could not tell {channel} of {run}: {error}{given_up}", data)
         case Prune(runs=runs, parts=parts, actor=actor):
-            told = f"Let go of {len(runs):,} run{'s' * (len(runs) != 1)} ({', '.join(parts)}) for {actor}"
+            told = f"Let go of {plural(len(runs), 'run')} ({', '.join(parts)}) for {actor}"
             told += f": {event.reason}" if event.reason else ""
             gone = {"runs": list(runs), "parts": list(parts), "actor": actor, "reason": event.reason}
             return Told(ENGINE, "log", told, gone)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from openbell.core.model import Pipeline
+from openbell.core.words import plural
 from openbell.doctor import enterprise
-from openbell.doctor.verdicts import Place, Verdict, counted, fail, note, ok, warn
+from openbell.doctor.verdicts import Place, Verdict, fail, note, ok, warn
 from openbell.market import Market
 from openbell.market.horizon import ends_soon
 
@@ -26,7 +27,7 @@ def definitions(place: Place) -> Iterator[Verdict]:
             yield warn(f"{name}: {finding.message}", finding.help)
     count, broken = len(place.catalog.definitions), len(place.catalog.broken)
     scheduled = sum(bool(one.triggers) for one in _pipelines(place))
-    yield ok(f"{count} of {counted(count + broken, 'pipeline')} can be used, {scheduled} with triggers")
+    yield ok(f"{count} of {plural(count + broken, 'pipeline')} can be used, {scheduled} with triggers")
 
 
 def executors(place: Place) -> Iterator[Verdict]:

@@ -12,7 +12,8 @@ from typing import Any
 from urllib.parse import unquote
 
 from openbell.core.health import sized
-from openbell.doctor.verdicts import Place, Verdict, counted, fail, note, ok, warn
+from openbell.core.words import plural
+from openbell.doctor.verdicts import Place, Verdict, fail, note, ok, warn
 from openbell.engine.leader import Role, holder
 from openbell.engine.workspace import FLOOR
 from openbell.errors import StoreError
@@ -134,7 +135,7 @@ def leftovers(place: Place) -> Iterator[Verdict]:
     strange = [entry for entry in attempts.iterdir() if unquote(entry.name) not in known]
     if strange:
         size = sum(_size(entry) for entry in strange)
-        told = f"{counted(len(strange), 'folder')} of no run that the store knows, {sized(size)}: {attempts}"
+        told = f"{plural(len(strange), 'folder')} of no run that the store knows, {sized(size)}: {attempts}"
         yield warn(told, "openbell db prune removes those of pruned runs; the others are of another store")
     else:
         yield ok(f"none; {len(known)} runs are known")
@@ -153,7 +154,7 @@ def daemon(place: Place) -> Iterator[Verdict]:
         yield ok(str(leader))
     elif scheduled:
         yield warn(
-            f"none leads, and {counted(len(scheduled), 'pipeline')} would open by themselves",
+            f"none leads, and {plural(len(scheduled), 'pipeline')} would open by themselves",
             "openbell start",
         )
     else:
@@ -195,7 +196,7 @@ def letters(place: Place) -> Iterator[Verdict]:
     for what, found in (("given up", lost), ("bounced, and to be tried again", late)):
         if found:
             channel, cause = found[-1][:2]
-            told = f"{counted(len(found), 'letter')} {what}, the last to {channel}: {cause}"
+            told = f"{plural(len(found), 'letter')} {what}, the last to {channel}: {cause}"
             yield warn(told, f"openbell alerts test {channel}; openbell alerts ls --all")
     if not lost and not late:
         yield ok("all have been delivered" if not rows else f"{len(rows)} are under way")

@@ -50,11 +50,6 @@ def fail(found: str, advice: str = "") -> Verdict:
     return Verdict(Level.FAIL, found, advice)
 
 
-def counted(count: int, one: str) -> str:
-    """`1 letter`, `2 letters`."""
-    return f"{count:,} {one}{'s' * (count != 1)}"
-
-
 @dataclass(frozen=True)
 class Place:
     """Where to look. `project` is None where there is none: then only the machine is looked at."""

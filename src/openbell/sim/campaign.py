@@ -21,10 +21,9 @@ from openbell.core.requests import (
 )
 from openbell.core.states import TaskState
 from openbell.engine.engine import Engine
-from openbell.engine.points import set_hook
 from openbell.errors import StoreError
 from openbell.sim import alerting, consumption, laws
-from openbell.sim.faults import Crash, FlakyStore, crasher
+from openbell.sim.faults import Crash, FlakyStore, crashing
 from openbell.sim.files import SimSensor
 from openbell.sim.scenario import MEMORY, START, Scenario, scenario
 from openbell.sim.world import Broken, SimExecutor, World
@@ -71,14 +70,8 @@ class Simulation:
 
     def run(self) -> Trial:
         """Play the world to its end. Raises `Broken`, or whatever the engine raised, with the seed."""
-        set_hook(crasher(self.world))
-        try:
+        with crashing(self.world, f"seed {self.seed}"):
             return self._play()
-        except Exception as error:
-            error.add_note(f"seed {self.seed}")
-            raise
-        finally:
-            set_hook(None)
 
     def _play(self) -> Trial:
         self._ask(self._submit(new=False, likely=0.1))

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from openbell.core.events import Event
 from openbell.core.state import State
+from openbell.engine.points import set_hook
 from openbell.errors import StoreError
 from openbell.sim.world import World
 from openbell.store.memory import MemoryStore
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 class Crash(BaseException):
@@ -35,11 +33,19 @@ class FlakyStore(MemoryStore):
             raise StoreError("simulated: the reply was lost")
 
 
-def crasher(world: World) -> Callable[[str], None]:
-    """A hook for the engine's points that kills it there now and then."""
+@contextmanager
+def crashing(world: World, seed: str) -> Iterator[None]:
+    """Within it the engine is killed at its points now and then; what is raised bears the seed."""
 
     def hook(_name: str) -> None:
         if world.happens(world.scenario.crash):
             raise Crash
 
-    return hook
+    set_hook(hook)
+    try:
+        yield
+    except Exception as error:
+        error.add_note(seed)
+        raise
+    finally:
+        set_hook(None)

@@ -11,10 +11,9 @@ from openbell.core.decide import decide
 from openbell.core.requests import CancelTasks
 from openbell.core.state import Limits
 from openbell.engine.engine import Engine
-from openbell.engine.points import set_hook
 from openbell.errors import StoreError
 from openbell.sim import laws, punctuality
-from openbell.sim.faults import Crash, FlakyStore, crasher
+from openbell.sim.faults import Crash, FlakyStore, crashing
 from openbell.sim.scenario import MEMORY
 from openbell.sim.timetable import SimPlanner, Timetable, timetable
 from openbell.sim.world import Broken, SimExecutor, World
@@ -61,14 +60,8 @@ class Term:
 
     def run(self) -> Weeks:
         """Play to the end. Raises `Broken`, or whatever the engine raised, with the seed."""
-        set_hook(crasher(self.world))
-        try:
+        with crashing(self.world, f"weeks {self.seed}"):
             return self._play()
-        except Exception as error:
-            error.add_note(f"weeks {self.seed}")
-            raise
-        finally:
-            set_hook(None)
 
     def _play(self) -> Weeks:
         self._lead()

@@ -11,7 +11,7 @@ from typing import Any
 from openbell.core.events import Exited, Fire
 from openbell.core.group import MARKED
 from openbell.core.inputs import Cleared, Consume, InputFile
-from openbell.core.intake import chore_of, consumed_by
+from openbell.core.intake import chore_of, consumed_by, vouched
 from openbell.core.state import Chore, RunRecord, State
 from openbell.core.states import TaskState
 
@@ -102,5 +102,4 @@ def recall_ends(record: RunRecord, rows: Iterable[tuple[str, int, str | None, st
             (group.intake.withheld.add if withheld else group.intake.withheld.discard)(cell)
     for group in record.groups.values():
         if group.intake is not None:
-            marked = (cell for cell in group.flagged(MARKED) if group.state(cell) is TaskState.SUCCEEDED)
-            group.intake.withheld.update(marked)
+            group.intake.withheld |= vouched(group)
